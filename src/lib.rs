@@ -1,0 +1,30 @@
+//! Keeps every user event in a log and a graph of users and items true to that log.
+//!
+//! Modules in reading order: the pure rules first, then the log, the stores, the components
+//! that move events between them, and the shared edge. ARCHITECTURE.md tells who may import whom.
+
+pub mod clock;
+pub mod limits;
+
+pub mod event;
+pub mod graph;
+pub mod projection;
+pub mod recommend;
+
+pub mod stream;
+pub mod wal;
+
+pub mod store;
+
+pub mod gateway;
+pub mod projector;
+pub mod query;
+pub mod relay;
+
+pub mod broker;
+pub mod http;
+pub mod telemetry;
+
+pub mod app;
+pub mod cli;
+pub mod config;
