@@ -10,3 +10,18 @@ pub const EVENT_BYTES: usize = 32 * 1024;
 
 /// Largest WAL record, in bytes: past a quarter of a segment sled moves a value to a file it never syncs.
 pub const WAL_RECORD_BYTES: usize = 64 * 1024;
+
+/// Deepest nesting of an event's properties (inclusive): deeper is a mistake or an attack.
+pub const PROPERTY_DEPTH: usize = 16;
+
+/// Most keys and elements of an event's properties, all levels together (inclusive).
+pub const PROPERTY_KEYS: usize = 1024;
+
+/// Longest key of an event's properties, in bytes (inclusive).
+pub const PROPERTY_KEY_BYTES: usize = 256;
+
+/// Largest integer that every JSON reader holds exactly: 2^53.
+pub const EXACT_INTEGER: u64 = 1 << 53;
+
+/// Most lines of one order (inclusive): each becomes an edge of one event.
+pub const ORDER_LINES: usize = 200;
