@@ -394,7 +394,7 @@ impl<'a> Raw<'a> {
             }
         };
         time.map_err(|error| {
-            issues.push(Issue::new(pointer, "invalid_timestamp", error.to_string()))
+            issues.push(Issue::new(pointer, "invalid_timestamp", error.to_string()));
         })
         .ok()
     }
@@ -648,10 +648,7 @@ impl<'de> DeserializeSeed<'de> for LinesSeed {
     type Value = Option<Vec<(Scalar<'de>, Scalar<'de>)>>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let elements: Vec<&'de serde_json::value::RawValue> =
-            match serde::Deserialize::deserialize(deserializer) {
-                Ok(elements) => elements,
-                Err(error) => return Err(error),
-            };
+            serde::Deserialize::deserialize(deserializer)?;
         Ok(elements.into_iter().map(line).collect())
     }
 }
