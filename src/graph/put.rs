@@ -131,6 +131,16 @@ impl<'e> Put<'e> {
         Self::vertex(collection, id, Some(attrs), Version::profile(at_ms, &content), Some(content))
     }
 
+    /// A vertex as a store holds it: bare, or with a profile's attributes and version.
+    pub fn stored_vertex(
+        collection: Collection,
+        id: &'e str,
+        profile: Option<(&'e Map<String, Value>, Version)>,
+    ) -> Self {
+        let version = profile.map_or(Version::BARE, |(_, version)| version);
+        Self::vertex(collection, id, profile.map(|(attrs, _)| attrs), version, None)
+    }
+
     pub fn edge(event_type: TypeIndex, type_name: &str, edge: Edge<'e>) -> Self {
         let body = Body::Edge(edge);
         let content = body.content_hash();

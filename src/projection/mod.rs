@@ -6,7 +6,7 @@ mod fingerprint;
 mod project;
 
 #[cfg(test)]
-mod law;
+pub(crate) mod law;
 
 pub use fingerprint::Fingerprint;
 pub use project::Projection;
