@@ -25,3 +25,6 @@ pub const EXACT_INTEGER: u64 = 1 << 53;
 
 /// Most lines of one order (inclusive): each becomes an edge of one event.
 pub const ORDER_LINES: usize = 200;
+
+/// Longest block of a snapshot, in bytes (inclusive): some thousand documents of the largest kind.
+pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;

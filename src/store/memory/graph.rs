@@ -201,6 +201,11 @@ impl Graph {
         Applied::Applied
     }
 
+    /// Gives an id a handle without making its document.
+    pub(super) fn intern(&mut self, collection: Collection, id: &str) -> u32 {
+        if collection == Collection::Users { self.user(id) } else { self.item(id) }
+    }
+
     fn user(&mut self, id: &str) -> u32 {
         self.users.intern(id)
     }
