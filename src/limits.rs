@@ -32,3 +32,20 @@ pub const ATOMIC_BATCH_MESSAGES: usize = 1_000;
 /// Most marks kept of a position: two a power of two of the distance, so that they reach over four billion messages,
 /// and over any log with wider steps at its old end.
 pub const MARKS: usize = 64;
+/// Deepest nesting of an event's properties (inclusive): deeper is a mistake or an attack.
+pub const PROPERTY_DEPTH: usize = 16;
+
+/// Most keys and elements of an event's properties, all levels together (inclusive).
+pub const PROPERTY_KEYS: usize = 1024;
+
+/// Longest key of an event's properties, in bytes (inclusive).
+pub const PROPERTY_KEY_BYTES: usize = 256;
+
+/// Largest integer that every JSON reader holds exactly: 2^53.
+pub const EXACT_INTEGER: u64 = 1 << 53;
+
+/// Most lines of one order (inclusive): each becomes an edge of one event.
+pub const ORDER_LINES: usize = 200;
+
+/// Longest block of a snapshot, in bytes (inclusive): some thousand documents of the largest kind.
+pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;

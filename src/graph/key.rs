@@ -1,0 +1,159 @@
+//! Document keys: an injective encoding of raw ids, and the hash that names an edge.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Longest key a store takes, in bytes (inclusive).
+const KEY_BYTES: usize = 254;
+/// Longest id whose base64url form, with its two bytes of prefix, is still a key.
+const BASE64_ID_BYTES: usize = (KEY_BYTES - 2) / 4 * 3;
+
+/// Encodes a raw id as a document key: 1 to 254 bytes of `A-Za-z0-9_-=`, different for different ids.
+///
+/// The id itself when it has only `A-Za-z0-9_-` and begins with a letter; otherwise `=b` and its
+/// base64url; when that is too long, `=h` and the base64url of its BLAKE3 hash.
+pub fn encode_id(id: &str) -> Cow<'_, str> {
+    if is_plain(id) {
+        Cow::Borrowed(id)
+    } else if id.len() <= BASE64_ID_BYTES {
+        Cow::Owned(format!("=b{}", URL_SAFE_NO_PAD.encode(id)))
+    } else {
+        Cow::Owned(format!("=h{}", URL_SAFE_NO_PAD.encode(blake3::hash(id.as_bytes()).as_bytes())))
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    id.len() <= KEY_BYTES
+        && id.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// Names an edge: a 128-bit hash of event id, source, event type, user and item.
+///
+/// The event id alone names nothing, as two sources may use `1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeKey(pub [u8; 16]);
+
+impl EdgeKey {
+    pub fn new(event_id: &str, source: &str, event_type: &str, user: &str, item: &str) -> Self {
+        let mut hasher = Fields::default();
+        for part in [event_id, source, event_type, user, item] {
+            hasher.push(part);
+        }
+        Self(hasher.finish())
+    }
+
+    /// The key's text: `=h` and 22 characters of base64url.
+    pub fn text(self) -> String {
+        format!("=h{}", URL_SAFE_NO_PAD.encode(self.0))
+    }
+
+    /// The first eight bytes, evenly distributed: for hash tables.
+    pub fn prefix(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Length-prefixed fields, gathered on the stack and hashed in one go.
+#[derive(Default)]
+struct Fields {
+    hasher: blake3::Hasher,
+}
+
+impl Fields {
+    fn push(&mut self, part: &str) {
+        self.hasher.update(&(part.len() as u32).to_le_bytes());
+        self.hasher.update(part.as_bytes());
+    }
+
+    fn finish(&self) -> [u8; 16] {
+        let mut key = [0; 16];
+        key.copy_from_slice(&self.hasher.finalize().as_bytes()[..16]);
+        key
+    }
+}
+
+/// The key of a document, before it is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key<'e> {
+    /// Of a vertex: its raw id.
+    Vertex(&'e str),
+    Edge(EdgeKey),
+}
+
+impl<'e> Key<'e> {
+    pub fn text(&self) -> Cow<'e, str> {
+        match self {
+            Self::Vertex(id) => encode_id(id),
+            Self::Edge(key) => Cow::Owned(key.text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The inverse of [`encode_id`] where one exists: that it exists is what makes it injective.
+    fn decode_id(key: &str) -> Option<String> {
+        match key.strip_prefix('=') {
+            None => Some(key.to_owned()),
+            Some(rest) => {
+                let encoded = rest.strip_prefix('b')?;
+                String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
+            }
+        }
+    }
+
+    fn ids() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[A-Za-z0-9_-]{1,20}",
+            "=[bh][A-Za-z0-9_-]{1,20}",
+            "\\PC{1,64}",
+            "[a-z]{250,256}",
+            "[0-9]{186,256}"
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_encoding_is_injective(a in ids(), b in ids()) {
+            let (key_a, key_b) = (encode_id(&a), encode_id(&b));
+            prop_assert_eq!(a == b, key_a == key_b);
+            for (id, key) in [(&a, &key_a), (&b, &key_b)] {
+                match decode_id(key) {
+                    Some(decoded) => prop_assert_eq!(&decoded, id),
+                    None => prop_assert!(key.starts_with("=h") && id.len() > BASE64_ID_BYTES),
+                }
+            }
+        }
+
+        #[test]
+        fn every_key_is_one_a_store_takes(id in ids()) {
+            let key = encode_id(&id);
+            prop_assert!((1..=KEY_BYTES).contains(&key.len()));
+            prop_assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-=".contains(&b)));
+            prop_assert!(key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '='));
+        }
+
+        #[test]
+        fn fields_of_an_edge_key_do_not_run_into_each_other(a in "[a-c]{0,3}", b in "[a-c]{0,3}", c in "[a-c]{0,3}", d in "[a-c]{0,3}") {
+            prop_assert_eq!(
+                (&a, &b) == (&c, &d),
+                EdgeKey::new(&a, &b, "viewed", "u", "i") == EdgeKey::new(&c, &d, "viewed", "u", "i")
+            );
+        }
+    }
+
+    #[test]
+    fn the_form_of_keys_does_not_change() {
+        let long = "ü".repeat(100);
+        let keys = ["u789", "42", "a:b", "=b", "naïve", long.as_str()]
+            .map(|id| encode_id(id).into_owned());
+        insta::assert_debug_snapshot!((keys, EdgeKey::new("1", "shop", "viewed", "u", "i").text()));
+    }
+}

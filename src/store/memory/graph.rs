@@ -1,0 +1,302 @@
+//! The merge rule over compact edges and vertices.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::edges::{Edges, NewEdge, Slot, by_time};
+use super::popularity::Popularity;
+use super::vertices::{Profile, Vertices};
+use crate::event::{EventTypes, TypeIndex};
+use crate::graph::{Body, Class, Collection, Digest, Edge, EdgeKey, Key, Put, Version};
+
+/// What became of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The graph holds it now.
+    Applied,
+    /// The graph held the same or a greater version.
+    Superseded,
+}
+
+/// How many documents a graph holds, by collection; tombstones count as documents.
+pub type Counts = BTreeMap<String, u64>;
+
+/// A graph of users and items in memory.
+#[derive(Debug)]
+pub struct Graph {
+    pub(super) types: Arc<EventTypes>,
+    pub(super) users: Vertices,
+    pub(super) items: Vertices,
+    pub(super) sources: Vertices,
+    pub(super) edges: Edges,
+    pub(super) popularity: Popularity,
+    digest: Digest,
+    /// Documents of each edge collection, by type index.
+    edge_counts: Vec<u64>,
+}
+
+impl Graph {
+    pub fn new(types: Arc<EventTypes>) -> Self {
+        Self {
+            edge_counts: vec![0; types.len()],
+            types,
+            users: Vertices::default(),
+            items: Vertices::default(),
+            sources: Vertices::default(),
+            edges: Edges::default(),
+            popularity: Popularity::default(),
+            digest: Digest::default(),
+        }
+    }
+
+    pub fn types(&self) -> &Arc<EventTypes> {
+        &self.types
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Edges, live and taken back.
+    pub fn edge_count(&self) -> u32 {
+        self.edges.len()
+    }
+
+    pub fn counts(&self) -> Counts {
+        let edges = self.types.iter().filter_map(|(index, _)| {
+            self.types
+                .collection(index)
+                .map(|name| (name.to_owned(), self.edge_counts[usize::from(index.0)]))
+        });
+        let vertices =
+            [(Collection::USERS, self.users.existing), (Collection::ITEMS, self.items.existing)];
+        vertices.into_iter().map(|(name, count)| (name.to_owned(), count)).chain(edges).collect()
+    }
+
+    /// Bytes held by vertices, edges and their indexes; attributes of profiles are not counted.
+    pub fn bytes(&self) -> usize {
+        self.users.bytes()
+            + self.items.bytes()
+            + self.sources.bytes()
+            + self.edges.bytes()
+            + self.popularity.bytes()
+    }
+
+    /// Applies one put by the merge rule.
+    pub fn apply(&mut self, put: &Put<'_>) -> Applied {
+        match (put.collection, put.key, put.body) {
+            (Collection::Users | Collection::Items, _, Body::Vertex { id, attrs }) => {
+                self.apply_vertex(put, id, attrs)
+            }
+            (Collection::Edges(of), Key::Edge(key), Body::Edge(edge)) => {
+                self.apply_edge(put, of, key, &edge)
+            }
+            (Collection::Edges(of), Key::Edge(key), Body::Tombstone { user, item }) => {
+                self.apply_tombstone(put, of, key, user, item)
+            }
+            _ => unreachable!("a put's constructors pair its collection, key and body"),
+        }
+    }
+
+    fn apply_vertex(
+        &mut self,
+        put: &Put<'_>,
+        id: &str,
+        attrs: Option<&Map<String, Value>>,
+    ) -> Applied {
+        let handle =
+            if put.collection == Collection::Users { self.user(id) } else { self.item(id) };
+        let vertices =
+            if put.collection == Collection::Users { &mut self.users } else { &mut self.items };
+        let known = vertices.profiles.get(&handle);
+        if vertices.get(handle).exists {
+            if put.version <= known.map_or(Version::BARE, |profile| profile.version) {
+                return Applied::Superseded;
+            }
+            let before = Body::Vertex { id, attrs: known.map(|profile| &profile.attrs) };
+            self.digest.remove(Digest::term(
+                put.collection,
+                &put.key,
+                &before.content_hash(),
+                &self.types,
+            ));
+        } else {
+            vertices.get_mut(handle).exists = true;
+            vertices.existing += 1;
+        }
+        if let Some(attrs) = attrs {
+            vertices
+                .profiles
+                .insert(handle, Profile { version: put.version, attrs: attrs.clone() });
+        }
+        self.digest.add(Digest::term(put.collection, &put.key, &put.content_hash(), &self.types));
+        Applied::Applied
+    }
+
+    fn apply_edge(
+        &mut self,
+        put: &Put<'_>,
+        of: TypeIndex,
+        key: EdgeKey,
+        edge: &Edge<'_>,
+    ) -> Applied {
+        let new = NewEdge {
+            user: self.user(edge.user),
+            item: self.item(edge.item),
+            source: self.sources.intern(edge.source),
+            kind: of.0,
+            at_ms: edge.at_ms,
+            event_id: edge.event_id,
+            value: edge.value,
+        };
+        match self.find(key) {
+            None => {
+                let added = self.edges.push(key, &new);
+                self.edge_counts[usize::from(of.0)] += 1;
+                self.link(added);
+            }
+            Some(known) => {
+                let slot = self.edges.slot(known);
+                if slot.is_tombstone()
+                    || self.same_telling(slot, &new)
+                    || put.version <= self.live_version(known)
+                {
+                    return Applied::Superseded;
+                }
+                self.remove_term(known, key);
+                self.unlink(known);
+                self.edges.replace(known, key, &new);
+                self.link(known);
+            }
+        }
+        self.digest.add(Digest::term(put.collection, &put.key, &put.content_hash(), &self.types));
+        Applied::Applied
+    }
+
+    fn apply_tombstone(
+        &mut self,
+        put: &Put<'_>,
+        of: TypeIndex,
+        key: EdgeKey,
+        user: &str,
+        item: &str,
+    ) -> Applied {
+        match self.find(key) {
+            None => {
+                let (user, item) = (self.user(user), self.item(item));
+                self.edges.push_tombstone(key, of.0, user, item);
+                self.edge_counts[usize::from(of.0)] += 1;
+            }
+            Some(known) if self.edges.slot(known).is_tombstone() => return Applied::Superseded,
+            Some(known) => {
+                self.remove_term(known, key);
+                self.unlink(known);
+                self.edges.bury(known, key);
+            }
+        }
+        self.digest.add(Digest::term(put.collection, &put.key, &put.content_hash(), &self.types));
+        Applied::Applied
+    }
+
+    /// Gives an id a handle without making its document.
+    pub(super) fn intern(&mut self, collection: Collection, id: &str) -> u32 {
+        if collection == Collection::Users { self.user(id) } else { self.item(id) }
+    }
+
+    fn user(&mut self, id: &str) -> u32 {
+        self.users.intern(id)
+    }
+
+    fn item(&mut self, id: &str) -> u32 {
+        let handle = self.items.intern(id);
+        if handle as usize == self.popularity.greatest_first().len() {
+            self.popularity.add(handle);
+        }
+        handle
+    }
+
+    fn find(&self, key: EdgeKey) -> Option<u32> {
+        self.edges.find(key, |edge| self.key(edge) == key)
+    }
+
+    /// The whole key of an edge: of a live one it is computed anew.
+    pub(super) fn key(&self, edge: u32) -> EdgeKey {
+        self.edges.tombstone_key(edge).unwrap_or_else(|| {
+            self.with_edge(edge, |body| {
+                let name = &self.types.spec(TypeIndex(self.edges.slot(edge).kind())).name;
+                EdgeKey::new(body.event_id, body.source, name, body.user, body.item)
+            })
+        })
+    }
+
+    /// Calls `with` with what a live edge says.
+    pub(super) fn with_edge<T>(&self, edge: u32, with: impl FnOnce(&Edge<'_>) -> T) -> T {
+        let slot = self.edges.slot(edge);
+        self.edges.with_event_id(edge, |event_id| {
+            with(&Edge {
+                user: &self.users.get(slot.user).id,
+                item: &self.items.get(slot.item).id,
+                at_ms: slot.at_ms(),
+                event_id,
+                source: &self.sources.get(slot.source).id,
+                value: slot.value(),
+            })
+        })
+    }
+
+    fn live_version(&self, edge: u32) -> Version {
+        self.with_edge(edge, |edge| Version::edge(&Body::Edge(*edge).content_hash()))
+    }
+
+    /// Whether a live edge of one key is told the same way again: id and source are in the key.
+    fn same_telling(&self, known: &Slot, new: &NewEdge<'_>) -> bool {
+        known.at_ms() == new.at_ms && known.value() == new.value
+    }
+
+    fn remove_term(&mut self, edge: u32, key: EdgeKey) {
+        let collection = Collection::Edges(TypeIndex(self.edges.slot(edge).kind()));
+        let content = self.with_edge(edge, |edge| Body::Edge(*edge).content_hash());
+        self.digest.remove(Digest::term(collection, &Key::Edge(key), &content, &self.types));
+    }
+
+    /// Puts a live edge into its ends' timelines.
+    fn link(&mut self, edge: u32) {
+        let Slot { user, item, .. } = *self.edges.slot(edge);
+        let mut of_user = std::mem::take(&mut self.users.get_mut(user).timeline);
+        of_user.insert(edge, |a, b| self.before(a, b));
+        self.users.get_mut(user).timeline = of_user;
+        let mut of_item = std::mem::take(&mut self.items.get_mut(item).timeline);
+        of_item.insert(edge, |a, b| self.before(a, b));
+        self.items.get_mut(item).timeline = of_item;
+        self.popularity.increment(item);
+    }
+
+    fn unlink(&mut self, edge: u32) {
+        let Slot { user, item, .. } = *self.edges.slot(edge);
+        let mut of_user = std::mem::take(&mut self.users.get_mut(user).timeline);
+        of_user.remove(edge, |a, b| self.before(a, b));
+        self.users.get_mut(user).timeline = of_user;
+        let mut of_item = std::mem::take(&mut self.items.get_mut(item).timeline);
+        of_item.remove(edge, |a, b| self.before(a, b));
+        self.items.get_mut(item).timeline = of_item;
+        self.popularity.decrement(item);
+    }
+
+    fn before(&self, a: u32, b: u32) -> bool {
+        self.chronology(a, b) == Ordering::Less
+    }
+
+    /// The order of time: event time, then key, so that it does not depend on arrival.
+    pub(super) fn chronology(&self, a: u32, b: u32) -> Ordering {
+        let order = by_time(self.edges.slot(a), self.edges.slot(b));
+        order.then_with(|| if a == b { Ordering::Equal } else { self.key(a).cmp(&self.key(b)) })
+    }
+
+    /// What an edge's class is: live or taken back.
+    pub(super) fn class(&self, edge: u32) -> Class {
+        if self.edges.slot(edge).is_tombstone() { Class::Tombstone } else { Class::Edge }
+    }
+}

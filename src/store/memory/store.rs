@@ -1,0 +1,55 @@
+//! One graph, one writer, many readers.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::graph::{Applied, Graph};
+use crate::event::EventTypes;
+use crate::graph::Put;
+
+/// How many puts were kept and how many changed nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApplyOutcome {
+    pub applied: u64,
+    pub superseded: u64,
+}
+
+/// A shared graph. Clones are handles of one graph.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    graph: Arc<RwLock<Graph>>,
+}
+
+impl MemoryStore {
+    pub fn new(types: Arc<EventTypes>) -> Self {
+        Self::of(Graph::new(types))
+    }
+
+    pub fn of(graph: Graph) -> Self {
+        Self { graph: Arc::new(RwLock::new(graph)) }
+    }
+
+    /// Applies puts in one go; readers wait for it, so a batch is some hundred puts at most.
+    pub fn apply(&self, puts: &[Put<'_>]) -> ApplyOutcome {
+        // A panic in a put leaves the graph as usable as the merge rule makes it: applying again heals.
+        let mut graph = self.graph.write().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = ApplyOutcome::default();
+        for put in puts {
+            match graph.apply(put) {
+                Applied::Applied => outcome.applied += 1,
+                Applied::Superseded => outcome.superseded += 1,
+            }
+        }
+        outcome
+    }
+
+    /// The graph, held still while it is looked at: for bounded reads.
+    pub fn read(&self) -> RwLockReadGuard<'_, Graph> {
+        self.graph.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Throws everything away.
+    pub fn clear(&self) {
+        let mut graph = self.graph.write().unwrap_or_else(PoisonError::into_inner);
+        *graph = Graph::new(graph.types().clone());
+    }
+}

@@ -1,0 +1,131 @@
+//! The edges of one vertex in the order of time.
+//!
+//! Runs of at most 512 edges, so that one that comes late moves at most 2 KiB, and one that comes
+//! in order is appended.
+
+/// Most edges a run.
+const RUN: usize = 512;
+
+/// Edges in an order that the caller gives, the same at every call.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Timeline {
+    runs: Vec<Vec<u32>>,
+    length: u32,
+}
+
+impl Timeline {
+    pub fn len(&self) -> u32 {
+        self.length
+    }
+
+    /// Inserts an edge that is not there. `before(a, b)` says whether `a` comes before `b`.
+    pub fn insert(&mut self, edge: u32, before: impl Fn(u32, u32) -> bool) {
+        self.length += 1;
+        let Some(last) = self.runs.last_mut() else {
+            self.runs.push(vec![edge]);
+            return;
+        };
+        if last.last().is_none_or(|newest| before(*newest, edge)) {
+            if last.len() < RUN {
+                last.push(edge);
+            } else {
+                self.runs.push(vec![edge]);
+            }
+            return;
+        }
+        let number = self.run_of(|first| before(first, edge));
+        let run = &mut self.runs[number];
+        let place = run.partition_point(|known| before(*known, edge));
+        run.insert(place, edge);
+        if run.len() > RUN {
+            let upper = run.split_off(RUN / 2);
+            self.runs.insert(number + 1, upper);
+        }
+    }
+
+    /// Removes an edge that is there.
+    pub fn remove(&mut self, edge: u32, before: impl Fn(u32, u32) -> bool) {
+        let number = self.run_of(|first| first == edge || before(first, edge));
+        let run = &mut self.runs[number];
+        let place = run.partition_point(|known| before(*known, edge));
+        debug_assert_eq!(run.get(place), Some(&edge));
+        run.remove(place);
+        if run.is_empty() {
+            self.runs.remove(number);
+        }
+        self.length -= 1;
+    }
+
+    /// All edges, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = u32> + '_ {
+        self.runs.iter().rev().flat_map(|run| run.iter().rev().copied())
+    }
+
+    /// Newest first, the edges for which `older` holds: those of a prefix in the order of time.
+    pub fn newest_of_prefix(&self, older: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> + '_ {
+        let number = self.run_of(&older);
+        let place = self.runs.get(number).map_or(0, |run| run.partition_point(|edge| older(*edge)));
+        let partial = self.runs.get(number).map_or(&[][..], |run| &run[..place]);
+        let whole = self.runs[..number.min(self.runs.len())]
+            .iter()
+            .rev()
+            .flat_map(|run| run.iter().rev().copied());
+        partial.iter().rev().copied().chain(whole)
+    }
+
+    /// Oldest first, the edges for which `older` does not hold.
+    pub fn oldest_of_suffix(&self, older: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> + '_ {
+        let number = self.run_of(&older);
+        let place = self.runs.get(number).map_or(0, |run| run.partition_point(|edge| older(*edge)));
+        let partial = self.runs.get(number).map_or(&[][..], |run| &run[place..]);
+        let whole = self.runs.iter().skip(number + 1).flat_map(|run| run.iter().copied());
+        partial.iter().copied().chain(whole)
+    }
+
+    pub fn bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().map(|run| run.capacity() * size_of::<u32>()).sum();
+        runs + self.runs.capacity() * size_of::<Vec<u32>>()
+    }
+
+    /// The last run whose first edge comes before, or the first run.
+    fn run_of(&self, first_is_before: impl Fn(u32) -> bool) -> usize {
+        self.runs.partition_point(|run| first_is_before(run[0])).saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn is_a_sorted_list(inserted in prop::collection::hash_set(0..5000u32, 0..1500), removals in prop::collection::vec(any::<prop::sample::Index>(), 0..700), cut in 0..5000u32) {
+            let before = |a: u32, b: u32| a < b;
+            let mut timeline = Timeline::default();
+            let mut model: Vec<u32> = inserted.iter().copied().collect();
+            for edge in &inserted {
+                timeline.insert(*edge, before);
+            }
+            for index in removals {
+                if model.is_empty() { break }
+                let edge = model.swap_remove(index.index(model.len()));
+                timeline.remove(edge, before);
+            }
+            model.sort_unstable_by(|a, b| b.cmp(a));
+            prop_assert_eq!(timeline.len() as usize, model.len());
+            prop_assert_eq!(timeline.newest_first().collect::<Vec<_>>(), model.clone());
+            let older: Vec<u32> = model.iter().copied().filter(|edge| *edge < cut).collect();
+            prop_assert_eq!(timeline.newest_of_prefix(|edge| edge < cut).collect::<Vec<_>>(), older);
+            let newer: Vec<u32> = model.iter().rev().copied().filter(|edge| *edge >= cut).collect();
+            prop_assert_eq!(timeline.oldest_of_suffix(|edge| edge < cut).collect::<Vec<_>>(), newer);
+        }
+
+        #[test]
+        fn in_order_arrivals_fill_every_run(count in 1..3000u32) {
+            let mut timeline = Timeline::default();
+            (0..count).for_each(|edge| timeline.insert(edge, |a, b| a < b));
+            prop_assert_eq!(timeline.runs.len(), (count as usize).div_ceil(RUN));
+        }
+    }
+}
