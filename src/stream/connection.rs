@@ -188,7 +188,7 @@ async fn handle_event(client: &Client, name: &str, event: Option<Event>) {
             );
         }
         Some(Event::ServerError(error)) => {
-            tracing::warn!(connection = name, %error, "the server complains")
+            tracing::warn!(connection = name, %error, "the server complains");
         }
         Some(event @ (Event::Connected | Event::Disconnected)) => {
             tracing::info!(connection = name, %event, "the link changed");

@@ -9,8 +9,6 @@ use async_nats::jetstream::stream::{
 use crate::stream::findings::{Finding, Severity};
 use crate::stream::position::Epoch;
 
-/// What the subject of every event begins with; its type follows.
-pub const SUBJECT_PREFIX: &str = "events.";
 /// The subjects of all events.
 pub const EVENT_SUBJECTS: &str = "events.>";
 

@@ -37,10 +37,10 @@ impl Finding {
         let Self { setting, found, expected, remedy, .. } = self;
         match self.severity {
             Severity::Notice => {
-                tracing::info!(setting, found, expected, remedy, "nats: to be checked")
+                tracing::info!(setting, found, expected, remedy, "nats: to be checked");
             }
             Severity::Warning => {
-                tracing::warn!(setting, found, expected, remedy, "nats: to be changed")
+                tracing::warn!(setting, found, expected, remedy, "nats: to be changed");
             }
             Severity::Broken => {
                 tracing::error!(
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn only_a_server_that_syncs_always_is_without_a_finding() {
         assert_eq!(of_sync_policy(&SyncPolicy::Always), None);
-        let late = of_sync_policy(&SyncPolicy::Every(Duration::from_secs(120))).unwrap();
+        let late = of_sync_policy(&SyncPolicy::Every(Duration::from_mins(2))).unwrap();
         assert_eq!((late.severity, late.found.as_str()), (Severity::Broken, "every 120 s"));
         let unknown = of_sync_policy(&SyncPolicy::Unknown("no address".into())).unwrap();
         assert_eq!(unknown.severity, Severity::Notice);

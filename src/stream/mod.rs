@@ -19,7 +19,7 @@ mod server;
 mod session;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
-pub use declaration::{EVENT_SUBJECTS, SUBJECT_PREFIX};
+pub use declaration::EVENT_SUBJECTS;
 pub use findings::{Finding, Severity};
 pub use log::{EnsureError, EventLog, GetError, Identity, LogState, Options as LogOptions};
 pub use message::StoredMessage;

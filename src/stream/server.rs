@@ -113,7 +113,7 @@ mod tests {
         let always = br#"{"config":{"sync_interval":120000000000,"sync_always":true}}"#;
         assert_eq!(parse_jsz(always), SyncPolicy::Always);
         let every = br#"{"config":{"sync_interval":120000000000}}"#;
-        assert_eq!(parse_jsz(every), SyncPolicy::Every(Duration::from_secs(120)));
+        assert_eq!(parse_jsz(every), SyncPolicy::Every(Duration::from_mins(2)));
         for unknown in [&b"{}"[..], b"<html>", b""] {
             assert!(matches!(parse_jsz(unknown), SyncPolicy::Unknown(_)));
         }

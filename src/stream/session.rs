@@ -27,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Silence after which a session is given up: two heartbeats and a little.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long the server keeps a consumer that nobody pulls from.
-const INACTIVE: Duration = Duration::from_secs(60);
+const INACTIVE: Duration = Duration::from_mins(1);
 
 /// The header that says how many messages of an ended pull were not delivered.
 const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
@@ -67,8 +67,8 @@ impl Session {
     pub async fn open(log: &EventLog, from: u64, times: u64) -> Result<Self, ReadError> {
         let client = log.nats().client().clone();
         let inbox = client.new_inbox();
-        let subscribed = tokio::time::timeout(SILENCE, client.subscribe(inbox.clone())).await;
-        let Ok(Ok(subscriber)) = subscribed else {
+        let subscribing = tokio::time::timeout(SILENCE, client.subscribe(inbox.clone()));
+        let Ok(Ok(subscriber)) = subscribing.await else {
             return Err(ReadError::Unavailable("the connection takes no subscription".into()));
         };
         let name = format!("weir-reader-{}", uuid::Uuid::now_v7().simple());

@@ -103,7 +103,7 @@ async fn ensuring_twice_keeps_the_epoch_and_repairs_what_was_changed() {
     let client = async_nats::connect(server.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(client);
     let mut config = jetstream.get_stream("EVENTS").await.unwrap().cached_info().config.clone();
-    config.max_age = Duration::from_secs(60);
+    config.max_age = Duration::from_mins(1);
     config.duplicate_window = Duration::from_secs(1);
     jetstream.update_stream(&config).await.unwrap();
     let broken: Vec<_> = log
@@ -127,7 +127,7 @@ async fn a_server_that_syncs_late_is_named() {
     assert_eq!(ensured(&always).await.sync_policy().await, SyncPolicy::Always);
     let late = NatsServer::with_sync("\"2m\"");
     let log = ensured(&late).await;
-    assert_eq!(log.sync_policy().await, SyncPolicy::Every(Duration::from_secs(120)));
+    assert_eq!(log.sync_policy().await, SyncPolicy::Every(Duration::from_mins(2)));
     let findings = log.inspect().await.unwrap();
     assert_eq!(findings.len(), 1);
     assert_eq!(

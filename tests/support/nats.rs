@@ -30,7 +30,8 @@ impl NatsServer {
         let store = dir.path().join("store");
         let config = format!(
             "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
-             jetstream {{ store_dir: {store:?}, sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n"
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n",
+            store.display()
         );
         fs::write(dir.path().join("nats.conf"), config).expect("the configuration is written");
         let mut server = Self { dir, port, monitor_port, child: None };
@@ -87,11 +88,6 @@ impl NatsServer {
         copy_dir(copy, &self.store());
     }
 
-    /// Returns what the server has written to its log.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
-    }
-
     fn store(&self) -> PathBuf {
         self.dir.path().join("store")
     }
@@ -104,6 +100,12 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            eprintln!(
+                "the server's log:\n{}",
+                fs::read_to_string(self.log_path()).unwrap_or_default()
+            );
+        }
     }
 }
 
