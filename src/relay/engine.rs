@@ -54,8 +54,10 @@ pub struct Engine {
     /// The connection for which the stream was found sound; `None` while that is not known.
     sound_for: Option<u64>,
     check_failures: u32,
-    /// Up to here the WAL is published for the second time.
+    /// Up to here the WAL was handed out before the stream lost something: its duplicates are not believed.
     healing_through: u64,
+    /// Up to here it had been acknowledged as well.
+    acknowledged_through: u64,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
     waiting: VecDeque<Waiting>,
     reading: Option<BoxFuture<'static, Result<ReadOutcome, ReadError>>>,
@@ -108,6 +110,7 @@ impl Engine {
             sound_for: None,
             check_failures: 0,
             healing_through: 0,
+            acknowledged_through: 0,
             flights: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             reading: None,
@@ -180,7 +183,9 @@ impl Engine {
                 self.tell(format!("the log on disk cannot be read: {error}"), false);
             }
             Event::Checked(Ok(Verdict::Sound { epoch })) => self.handle_sound(&epoch),
-            Event::Checked(Ok(Verdict::Lost { epoch, held, reason })) => self.handle_lost(epoch, held, reason),
+            Event::Checked(Ok(Verdict::Lost { epoch, held, reason })) => {
+                self.handle_lost(epoch, held, reason)
+            }
             Event::Checked(Err(error)) => self.handle_unchecked(&error),
             Event::Saved(Ok(())) => {}
             Event::Saved(Err(error)) => {
@@ -275,7 +280,8 @@ impl Engine {
     fn handle_landed(&mut self, landed: Landed) {
         let settled = settle(landed.group, landed.answer);
         self.status.published += settled.stored.len() as u64;
-        let healed = |(sequence, newly): &&(u64, bool)| *newly && *sequence <= self.healing_through;
+        let healed =
+            |(sequence, newly): &&(u64, bool)| *newly && *sequence <= self.acknowledged_through;
         self.status.healed += settled.stored.iter().filter(healed).count() as u64;
         if !settled.stored.is_empty() {
             self.status.alarm = None;
@@ -326,7 +332,7 @@ impl Engine {
 
     fn handle_lost(&mut self, epoch: Epoch, held: Option<PublishMark>, reason: Loss) {
         self.check_failures = 0;
-        let before = self.window.cursor();
+        self.acknowledged_through = self.acknowledged_through.max(self.window.cursor());
         self.healing_through = self.healing_through.max(self.window.next() - 1);
         let through = held.map_or(0, |held| held.through);
         self.wal.rewind_published(through);
@@ -335,7 +341,7 @@ impl Engine {
         self.status.heals += 1;
         self.status.unhealable += unhealable;
         tracing::warn!(
-            %reason, %epoch, from, through = before, unhealable,
+            %reason, %epoch, from, through = self.acknowledged_through, unhealable,
             "the stream lost what it had acknowledged: it is published again from the log on disk"
         );
         if self.marks.epoch.as_ref() == Some(&epoch) {
@@ -370,7 +376,10 @@ impl Engine {
 
     fn tell(&mut self, text: String, alarm: bool) {
         if alarm && self.status.alarm.as_ref() != Some(&text) {
-            tracing::error!(reason = text, "events cannot be stored in the stream; they wait in the log on disk");
+            tracing::error!(
+                reason = text,
+                "events cannot be stored in the stream; they wait in the log on disk"
+            );
             self.status.alarm = Some(text.clone());
         } else if self.status.last_error.as_ref() != Some(&text) {
             tracing::warn!(reason = text, "the relay tries again");
@@ -398,7 +407,12 @@ impl Engine {
         }
         if connected && self.sound_for.is_some() && self.flights.len() < limits::RELAY_FLIGHTS {
             let reading = Some(self.read_not_before).filter(|at| *at > now);
-            wake = self.waiting.iter().map(|waiting| waiting.not_before).chain(reading).fold(wake, Instant::min);
+            wake = self
+                .waiting
+                .iter()
+                .map(|waiting| waiting.not_before)
+                .chain(reading)
+                .fold(wake, Instant::min);
         }
         wake
     }
