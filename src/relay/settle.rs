@@ -92,16 +92,16 @@ pub struct Settled {
 /// Decides what an answer means.
 pub fn settle(group: Group, answer: Answer) -> Settled {
     match answer {
-        Answer::Batch(outcome) => settle_batch(group, outcome),
+        Answer::Batch(outcome) => settle_batch(group, &outcome),
         Answer::Each(outcomes) => settle_each(group, outcomes),
     }
 }
 
-fn settle_batch(group: Group, outcome: Outcome) -> Settled {
-    let trouble = trouble_of(&outcome);
+fn settle_batch(group: Group, outcome: &Outcome) -> Settled {
+    let trouble = trouble_of(outcome);
     match outcome {
         Outcome::Stored { last, .. } => Settled {
-            mark: group.entries.last().map(|entry| entry.mark(last)),
+            mark: group.entries.last().map(|entry| entry.mark(*last)),
             stored: group.entries.iter().map(|entry| (entry.sequence, true)).collect(),
             ..Settled::default()
         },
