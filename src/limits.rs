@@ -53,8 +53,10 @@ pub const ORDER_LINES: usize = 200;
 /// Longest block of a snapshot, in bytes (inclusive): some thousand documents of the largest kind.
 pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;
 
-/// Batches on their way from the WAL to the stream at once: the server takes 50 a stream from all gateways together.
-pub const RELAY_FLIGHTS: usize = 6;
+/// Groups on their way from the WAL to the stream at once. The server stores batches one after another, so more
+/// only wait there, and what waits in the WAL instead goes in fewer and larger batches. It takes 50 open batches
+/// a stream from all gateways together.
+pub const RELAY_FLIGHTS: usize = 3;
 
 /// Entries handed out by the relay and not yet known to be stored: bounds what is sent twice after a crash.
 pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
@@ -62,9 +64,12 @@ pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
 /// Bytes of one batch of the relay: the server holds an open batch in memory.
 pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
 
-/// At most so many events are sent one by one: an atomic batch costs the server 4 ms however small it is,
-/// a message with its own sync 0.09 ms.
-pub const RELAY_SINGLY: usize = 64;
+/// At most so many events are sent one by one: an atomic batch costs the server some 3 ms however small it is,
+/// a message with its own sync 0.1 to 0.4 ms.
+pub const RELAY_SINGLY: usize = 16;
+
+/// A refused batch of at most so many events is sent one by one: a duplicate costs no sync, a batch does.
+pub const RELAY_REFUSED_SINGLY: usize = 64;
 /// Bytes of appends waiting for the WAL's committer: about a quarter second of its throughput.
 pub const WAL_QUEUE_BYTES: usize = 32 << 20;
 
