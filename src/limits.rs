@@ -28,3 +28,12 @@ pub const ORDER_LINES: usize = 200;
 
 /// Longest block of a snapshot, in bytes (inclusive): some thousand documents of the largest kind.
 pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;
+
+/// Messages that are applied while readers wait: about a millisecond of work.
+pub const APPLY_AT_ONCE: usize = 256;
+
+/// Wait before a log that does not answer is asked again.
+pub const LOG_RETRY: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Wait before a snapshot that could not be written is tried again.
+pub const SNAPSHOT_RETRY: std::time::Duration = std::time::Duration::from_secs(60);
