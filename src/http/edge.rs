@@ -19,10 +19,13 @@ use super::problem::Problem;
 /// The answer that a fast path promises.
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
+type Takes = dyn Fn(&Request<Incoming>) -> bool + Send + Sync;
+type Answers = dyn Fn(Request<Incoming>) -> Answer + Send + Sync;
+
 /// The one hot route, answered without the router.
 struct FastPath {
-    takes: Box<dyn Fn(&Request<Incoming>) -> bool + Send + Sync>,
-    answer: Box<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>,
+    takes: Box<Takes>,
+    answer: Box<Answers>,
 }
 
 /// What a listener serves: a router, and perhaps a fast path for the one hot route.
