@@ -10,3 +10,6 @@ pub const EVENT_BYTES: usize = 32 * 1024;
 
 /// Largest WAL record, in bytes: past a quarter of a segment sled moves a value to a file it never syncs.
 pub const WAL_RECORD_BYTES: usize = 64 * 1024;
+
+/// Most items in one answer: what the reads' `limit` may ask for.
+pub const RECOMMENDATIONS: usize = 1000;
