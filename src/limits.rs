@@ -56,3 +56,5 @@ pub const HTTP_BATCH_EVENTS: usize = 10_000;
 
 /// Errors listed in one problem: a person reads a few, the total tells the rest.
 pub const PROBLEM_ERRORS: usize = 20;
+/// Most items in one answer: what the reads' `limit` may ask for.
+pub const RECOMMENDATIONS: usize = 1000;
