@@ -1,0 +1,363 @@
+//! The stream of events itself: that it is there and as it has to be, its state, and single messages of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::context::{CreateStreamError, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use serde::Serialize;
+use tokio::sync::OnceCell;
+
+use crate::stream::connection::{Nats, ServerFacts};
+use crate::stream::declaration::{declared, differences, epoch_of, repaired, set_epoch};
+use crate::stream::findings::{Finding, Severity, of_sync_policy};
+use crate::stream::message::StoredMessage;
+use crate::stream::position::{Epoch, Mark, Marks};
+use crate::stream::publish::{self, Ack, Outcome, Outgoing, RetryCause};
+use crate::stream::reader::Reader;
+use crate::stream::replies::Replies;
+use crate::stream::server::{SyncPolicy, TooOld, sync_policy};
+
+/// How long the server may take to answer a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the log shall be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The bound of the stream in bytes; `None` takes the declaration's.
+    pub max_bytes: Option<i64>,
+    /// Copies of the stream in a cluster.
+    pub replicas: usize,
+    /// The server's monitoring address (`http://127.0.0.1:8222`), to learn whether it syncs.
+    pub monitor_url: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_bytes: None, replicas: 1, monitor_url: None }
+    }
+}
+
+/// Which stream it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The stream's epoch.
+    pub epoch: Epoch,
+    /// Whether this call made the stream.
+    pub created: bool,
+}
+
+/// How far the log reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogState {
+    /// The stream's epoch; `None` for a stream that was never ensured.
+    pub epoch: Option<Epoch>,
+    /// The first sequence held; after a purge one more than the last.
+    pub first_sequence: u64,
+    /// The last sequence given.
+    pub last_sequence: u64,
+    /// Messages held.
+    pub messages: u64,
+    /// Bytes held.
+    pub bytes: u64,
+    /// The bound in bytes; -1 for none.
+    pub max_bytes: i64,
+}
+
+/// Why the stream could not be ensured.
+#[derive(Debug, thiserror::Error)]
+pub enum EnsureError {
+    /// The server cannot keep the promises.
+    #[error(transparent)]
+    TooOld(#[from] TooOld),
+    /// The stream could not be made.
+    #[error("cannot create the stream EVENTS: {0}")]
+    Create(CreateStreamError),
+    /// The stream's settings could not be changed.
+    #[error("cannot update the stream EVENTS: {0}")]
+    Update(CreateStreamError),
+    /// The stream's settings could not be read.
+    #[error(transparent)]
+    Get(#[from] GetError),
+}
+
+impl EnsureError {
+    /// Says whether trying again may help without anybody's doing.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Get(_) | Self::Create(_) | Self::Update(_))
+    }
+}
+
+/// Why the log could not be asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GetError {
+    /// The stream does not exist.
+    #[error("the stream EVENTS does not exist")]
+    Gone,
+    /// The server did not answer, or not with what was asked.
+    #[error("the stream EVENTS cannot be asked: {0}")]
+    Unavailable(String),
+}
+
+struct Inner {
+    nats: Nats,
+    options: Options,
+    name: String,
+    context: Context,
+    stream: Stream<()>,
+    replies: OnceCell<Replies>,
+}
+
+/// The log of events over one connection; clones share it.
+#[derive(Clone)]
+pub struct EventLog {
+    inner: Arc<Inner>,
+}
+
+impl EventLog {
+    /// Makes a handle; nothing is sent.
+    pub async fn new(nats: Nats, options: Options) -> Self {
+        let mut context = async_nats::jetstream::new(nats.client().clone());
+        context.set_timeout(REQUEST_TIMEOUT);
+        let name = declared(None, 1).name;
+        let stream = context.get_stream_no_info(&name).await.expect("the declared name is valid");
+        Self {
+            inner: Arc::new(Inner {
+                nats,
+                options,
+                name,
+                context,
+                stream,
+                replies: OnceCell::new(),
+            }),
+        }
+    }
+
+    /// Returns the connection.
+    pub fn nats(&self) -> &Nats {
+        &self.inner.nats
+    }
+
+    /// Makes the stream if there is none, with a new epoch; otherwise changes what differs and can be
+    /// changed, and writes to the log what is left. The epoch of a stream that exists stays.
+    pub async fn ensure(&self) -> Result<Identity, EnsureError> {
+        self.bounded(self.inner.nats.connected(), "no connection").await?;
+        self.inner.nats.check_server()?;
+        let identity = match self.info().await {
+            Ok(info) => self.repair(info.config).await?,
+            Err(GetError::Gone) => self.create().await?,
+            Err(error) => return Err(error.into()),
+        };
+        for finding in self.inspect().await? {
+            finding.log();
+        }
+        Ok(identity)
+    }
+
+    /// Returns every setting of the stream and its server under which the promise does not hold, or
+    /// that could not be found out. Changes nothing.
+    pub async fn inspect(&self) -> Result<Vec<Finding>, GetError> {
+        let found = self.info().await?.config;
+        let mut findings = differences(&self.declared(), &found);
+        if epoch_of(&found).is_none() {
+            findings.push(missing_epoch());
+        }
+        findings.extend(of_sync_policy(&self.sync_policy().await));
+        Ok(findings)
+    }
+
+    /// Asks when the server syncs what it stores.
+    pub async fn sync_policy(&self) -> SyncPolicy {
+        sync_policy(self.inner.options.monitor_url.as_deref()).await
+    }
+
+    /// Returns how far the log reaches.
+    pub async fn state(&self) -> Result<LogState, GetError> {
+        let info = self.info().await?;
+        Ok(LogState {
+            epoch: epoch_of(&info.config),
+            first_sequence: info.state.first_sequence,
+            last_sequence: info.state.last_sequence,
+            messages: info.state.messages,
+            bytes: info.state.bytes,
+            max_bytes: info.config.max_bytes,
+        })
+    }
+
+    /// Returns the message at a sequence, from the stream's leader; `None` when there is none.
+    pub async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
+        let got = self.bounded(self.inner.stream.get_raw_message(sequence), "no answer").await?;
+        match got {
+            Ok(message) => Ok(Some(StoredMessage::from_parts(
+                message.sequence,
+                (message.time.unix_timestamp_nanos() / 1_000_000) as i64,
+                message.subject,
+                Some(message.headers),
+                message.payload,
+            ))),
+            Err(error) => match error.kind() {
+                LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                LastRawMessageErrorKind::JetStream(e)
+                    if e.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Err(GetError::Gone)
+                }
+                _ => Err(GetError::Unavailable(error.to_string())),
+            },
+        }
+    }
+
+    /// Says whether the log still holds exactly this message at this place.
+    pub async fn holds(&self, mark: Mark) -> Result<bool, GetError> {
+        Ok(self.get(mark.sequence).await?.is_some_and(|message| message.mark() == mark))
+    }
+
+    /// Returns the newest place that the log still holds, looking from new to old.
+    pub async fn newest_matching(&self, marks: &Marks) -> Result<Option<Mark>, GetError> {
+        let state = self.state().await?;
+        let mut tried = None;
+        while let Some(mark) = marks.probe(tried, state.first_sequence, state.last_sequence) {
+            if self.holds(mark).await? {
+                return Ok(Some(mark));
+            }
+            tried = Some(mark.sequence);
+        }
+        Ok(None)
+    }
+
+    /// Reads the log from a sequence (inclusive; 0 and 1 are its beginning), whatever it still holds from there on.
+    pub fn reader(&self, from: u64) -> Reader {
+        Reader::new(self.clone(), from)
+    }
+
+    /// Publishes one message and returns once it is on its way; many may be at once.
+    pub async fn send_one(&self, message: Outgoing<'_>) -> Ack {
+        match self.replies().await {
+            Ok(replies) => publish::send_one(&self.inner.nats, replies, message).await,
+            Err(ack) => ack,
+        }
+    }
+
+    /// Publishes an atomic batch of 1 to 1,000 messages and returns once it is on its way.
+    ///
+    /// The server takes at most 50 open batches a stream.
+    pub async fn send_atomic(&self, batch: &[Outgoing<'_>]) -> Ack {
+        match self.replies().await {
+            Ok(replies) => publish::send_atomic(&self.inner.nats, replies, batch).await,
+            Err(ack) => ack,
+        }
+    }
+
+    /// Publishes one message and waits for what becomes of it.
+    pub async fn publish_one(&self, message: Outgoing<'_>) -> Outcome {
+        self.send_one(message).await.outcome().await
+    }
+
+    /// Publishes an atomic batch and waits for what becomes of it.
+    pub async fn publish_atomic(&self, batch: &[Outgoing<'_>]) -> Outcome {
+        self.send_atomic(batch).await.outcome().await
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.inner.context
+    }
+
+    pub(super) fn server(&self) -> Option<ServerFacts> {
+        self.inner.nats.server()
+    }
+
+    fn declared(&self) -> Config {
+        declared(self.inner.options.max_bytes, self.inner.options.replicas)
+    }
+
+    async fn replies(&self) -> Result<&Replies, Ack> {
+        let open = || Replies::open(&self.inner.nats);
+        self.inner
+            .replies
+            .get_or_try_init(open)
+            .await
+            .map_err(|_| Ack::retry(RetryCause::Disconnected))
+    }
+
+    async fn info(&self) -> Result<Info, GetError> {
+        let got =
+            self.bounded(self.inner.context.get_stream(&self.inner.name), "no answer").await?;
+        got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
+    }
+
+    async fn create(&self) -> Result<Identity, EnsureError> {
+        let mut config = self.declared();
+        let epoch = Epoch::random();
+        set_epoch(&mut config, &epoch);
+        let created = self.bounded(self.inner.context.create_stream(config), "no answer").await?;
+        match created {
+            Ok(_) => {
+                tracing::info!(%epoch, "the stream EVENTS was made");
+                Ok(Identity { epoch, created: true })
+            }
+            // Somebody else made it at the same moment: theirs is the stream.
+            Err(error) => match self.info().await {
+                Ok(info) => self.repair(info.config).await,
+                Err(_) => Err(EnsureError::Create(error)),
+            },
+        }
+    }
+
+    async fn repair(&self, found: Config) -> Result<Identity, EnsureError> {
+        let mut config = repaired(&self.declared(), &found);
+        let epoch = epoch_of(&found).unwrap_or_else(Epoch::random);
+        set_epoch(&mut config, &epoch);
+        if config != found {
+            for finding in differences(&self.declared(), &found) {
+                tracing::info!(
+                    setting = finding.setting,
+                    from = finding.found,
+                    "the stream EVENTS is changed"
+                );
+            }
+            let updated =
+                self.bounded(self.inner.context.update_stream(&config), "no answer").await?;
+            match updated {
+                Ok(_) => {}
+                // A setting that cannot be changed is a finding; an epoch that cannot be set is an end.
+                Err(error) if epoch_of(&found).is_some() => {
+                    tracing::warn!(%error, "the stream EVENTS cannot be changed");
+                }
+                Err(error) => return Err(EnsureError::Update(error)),
+            }
+        }
+        Ok(Identity { epoch, created: false })
+    }
+
+    /// The connection's queue may be full while it is down, so everything has a deadline.
+    async fn bounded<T>(&self, future: impl Future<Output = T>, what: &str) -> Result<T, GetError> {
+        tokio::time::timeout(REQUEST_TIMEOUT + Duration::from_secs(1), future)
+            .await
+            .map_err(|_| GetError::Unavailable(what.to_owned()))
+    }
+}
+
+fn info_error(error: &GetStreamError) -> GetError {
+    match error.kind() {
+        GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+            GetError::Gone
+        }
+        _ => GetError::Unavailable(error.to_string()),
+    }
+}
+
+fn missing_epoch() -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        setting: "metadata.weir.epoch".into(),
+        found: "none".into(),
+        expected: "a random name".into(),
+        remedy: "start weir once: it gives the stream one".into(),
+    }
+}

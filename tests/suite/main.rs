@@ -1,0 +1,6 @@
+//! All integration tests in one binary, against real servers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stream;

@@ -1,0 +1,137 @@
+//! A real nats-server of a test's own: free ports, its own directory, killed and removed when dropped.
+//!
+//! The binary is `WEIR_NATS_SERVER`, else `.tools/bin/nats-server` in the repository, else the PATH's.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A running, or stopped, server.
+pub struct NatsServer {
+    dir: TempDir,
+    port: u16,
+    monitor_port: u16,
+    child: Option<Child>,
+}
+
+impl NatsServer {
+    /// Starts a server that syncs before it acknowledges.
+    pub fn start() -> Self {
+        Self::with_sync("always")
+    }
+
+    /// Starts a server with the given `sync_interval`.
+    pub fn with_sync(sync: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the server");
+        let (port, monitor_port) = (free_port(), free_port());
+        let store = dir.path().join("store");
+        let config = format!(
+            "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n",
+            store.display()
+        );
+        fs::write(dir.path().join("nats.conf"), config).expect("the configuration is written");
+        let mut server = Self { dir, port, monitor_port, child: None };
+        server.restart();
+        server
+    }
+
+    /// Returns the URL for clients.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the monitoring address.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// Kills the server as a power failure would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("our own child can be killed");
+            child.wait().expect("our own child can be waited for");
+        }
+    }
+
+    /// Starts the killed server again on the same ports and files.
+    pub fn restart(&mut self) {
+        assert!(self.child.is_none(), "the server runs already");
+        let log =
+            fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
+        let child = Command::new(binary())
+            .arg("-c")
+            .arg(self.dir.path().join("nats.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("nats-server starts: set WEIR_NATS_SERVER or run scripts/setup");
+        self.child = Some(child);
+    }
+
+    /// Copies the killed server's files aside.
+    pub fn save_files(&self) -> TempDir {
+        assert!(self.child.is_none(), "files are copied only while the server is down");
+        let copy = tempfile::tempdir().expect("a directory for the copy");
+        copy_dir(&self.store(), copy.path());
+        copy
+    }
+
+    /// Replaces the killed server's files by a copy.
+    pub fn restore_files(&self, copy: &Path) {
+        assert!(self.child.is_none(), "files are replaced only while the server is down");
+        fs::remove_dir_all(self.store()).expect("the files can be removed");
+        copy_dir(copy, &self.store());
+    }
+
+    fn store(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join("nats.log")
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!(
+                "the server's log:\n{}",
+                fs::read_to_string(self.log_path()).unwrap_or_default()
+            );
+        }
+    }
+}
+
+fn binary() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin/nats-server");
+    match std::env::var_os("WEIR_NATS_SERVER") {
+        Some(path) => path.into(),
+        None if installed.exists() => installed,
+        None => "nats-server".into(),
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the directory can be made");
+    for entry in fs::read_dir(from).expect("the directory can be read") {
+        let entry = entry.expect("the entry can be read");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("it has a type").is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).expect("the file can be copied");
+        }
+    }
+}
