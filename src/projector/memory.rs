@@ -13,7 +13,7 @@ use super::status::{LastUndecodable, Phase, Status};
 use crate::clock;
 use crate::event::{Event, Upcasters};
 use crate::graph::Put;
-use crate::limits::{APPLY_AT_ONCE, SNAPSHOT_RETRY};
+use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
 use crate::store::memory::snapshot::{self, Head, LoadError};
 use crate::store::memory::MemoryStore;
@@ -35,7 +35,6 @@ pub enum BuildError {
 }
 
 /// Reads the log into a graph in memory, and remembers how far in a snapshot.
-#[derive(Debug)]
 pub struct MemoryProjector {
     log: EventLog,
     store: MemoryStore,
@@ -122,7 +121,12 @@ impl MemoryProjector {
         let mut reader = self.log.reader(resume.from).expecting(epoch.clone(), resume.after);
         loop {
             let from = reader.position();
-            match reader.next().await {
+            let next = tokio::time::timeout(self.options.snapshot_every, reader.next());
+            let Ok(read) = next.await else {
+                self.snapshot_if_due();
+                continue;
+            };
+            match read {
                 Ok(batch) => self.take(from, &batch, epoch.as_str()).await,
                 Err(error) if error.is_retryable() => {
                     self.status.enter(Phase::Waiting);
@@ -138,7 +142,7 @@ impl MemoryProjector {
 
     async fn wait(&self, error: &dyn std::error::Error) {
         tracing::warn!(error = %error, "the log does not answer; trying again");
-        tokio::time::sleep(crate::limits::LOG_RETRY).await;
+        tokio::time::sleep(LOG_RETRY).await;
     }
 
     /// Applies a batch. Not interrupted by a stop between its parts: an await point is only between them.
@@ -230,7 +234,7 @@ fn write_snapshot(store: &MemoryStore, head: &Head, path: &Path) {
     match snapshot::write(store, head, path) {
         Ok(bytes) => tracing::info!(bytes, took_ms = began.elapsed().as_millis() as u64, "the graph was written to its snapshot"),
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), retry_s = SNAPSHOT_RETRY.as_secs(), "the snapshot cannot be written; the log is read from an older place after a restart");
+            tracing::warn!(%error, path = %path.display(), "the snapshot cannot be written; after a restart the log is read from an older place");
         }
     }
 }
