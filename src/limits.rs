@@ -79,3 +79,12 @@ pub const HTTP_BATCH_EVENTS: usize = 10_000;
 pub const PROBLEM_ERRORS: usize = 20;
 /// Most items in one answer: what the reads' `limit` may ask for.
 pub const RECOMMENDATIONS: usize = 1000;
+
+/// How far ahead of the gateway's clock an event may be, in milliseconds: a day of wrong time zones.
+pub const FUTURE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Largest body that is parsed on an async thread, in bytes: about a millisecond of work.
+pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+
+/// Events whose identity a gateway remembers, at least: some seconds of full load, 16 bytes each.
+pub const SEEN_EVENTS: usize = 100_000;
