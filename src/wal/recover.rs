@@ -1,0 +1,250 @@
+//! Opening a log's directory: takes the lock, settles what a crash left, finds what is there.
+//!
+//! Damage never stops a start. The last segment, the one a crash can have hurt, is checked in full;
+//! the others by their seals, and in full when they are first read or by the keeper in the background.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Instant;
+
+use super::damage::Damage;
+use super::error::{Context, InUse, IoCause, OpenError};
+use super::files::{self, Listing};
+use super::ledger::{Ledger, Sealed};
+use super::marks::{self, Seal};
+use super::repair::repair;
+use super::scan::{Records, holes, run_end};
+use super::segment::{Damaged, Refusal, Segment, SyncData, find_records};
+
+const LOCK: &str = "LOCK";
+
+/// A log's directory after recovery, locked.
+pub(super) struct Recovered {
+    pub lock: File,
+    pub ledger: Ledger,
+    /// The sequence of the next entry.
+    pub next: u64,
+    pub cursor: u64,
+    pub damage: Damage,
+    /// Whether this start found damage that was not known.
+    pub hurt: bool,
+}
+
+/// Takes the directory's lock until the file is dropped.
+pub(super) fn lock(root: &Path) -> Result<File, OpenError> {
+    let path = root.join(LOCK);
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let file = file.during("open", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(InUse {
+            dir: root.to_owned(),
+        }
+        .into()),
+        Err(TryLockError::Error(error)) => Err(IoCause::new("lock", &path, error).into()),
+    }
+}
+
+/// Recovers the log in `root`, creating it if it is absent.
+pub(super) fn recover(root: &Path, sync: &SyncData) -> Result<Recovered, OpenError> {
+    std::fs::create_dir_all(root).during("create", root)?;
+    if let Some(parent) = root
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        files::sync_dir(parent).during("sync", parent)?;
+    }
+    let lock = lock(root)?;
+    let listing = clean(root).during("clean", root)?;
+    let cursor = marks::read_cursor(root)
+        .during("read the cursor in", root)?
+        .unwrap_or(0);
+    let high_water = marks::read_high_water(root)
+        .during("read the high water in", root)?
+        .unwrap_or(0);
+    let mut recovery = Recovery {
+        root,
+        sync,
+        cursor,
+        high_water,
+        ledger: Ledger::default(),
+        damage: Damage::read(root),
+        hurt: false,
+    };
+    recovery
+        .segments(&listing)
+        .during("recover a segment in", root)?;
+    recovery
+        .missing_segments()
+        .during("note the damage in", root)?;
+    let Recovery {
+        mut ledger,
+        damage,
+        hurt,
+        ..
+    } = recovery;
+    ledger.note_published(cursor, Instant::now());
+    let newest = ledger
+        .sealed
+        .values()
+        .next_back()
+        .map_or(0, |sealed| sealed.seal.next - 1);
+    let next = high_water.max(cursor).max(newest) + 1;
+    Ok(Recovered {
+        lock,
+        ledger,
+        next,
+        cursor,
+        damage,
+        hurt,
+    })
+}
+
+/// Finishes or undoes what a crash interrupted.
+fn clean(root: &Path) -> std::io::Result<Listing> {
+    let listing = files::list(root)?;
+    for gone in &listing.deleted {
+        std::fs::remove_dir_all(gone)?;
+    }
+    for first in listing.salvages {
+        let (salvage, segment) = (
+            files::salvage_dir(root, first),
+            files::segment_dir(root, first),
+        );
+        if marks::read_seal(&salvage)?.is_some() && !segment.exists() {
+            std::fs::rename(&salvage, &segment)?;
+        } else {
+            std::fs::remove_dir_all(&salvage)?;
+        }
+    }
+    files::sync_dir(root)?;
+    files::list(root)
+}
+
+struct Recovery<'a> {
+    root: &'a Path,
+    sync: &'a SyncData,
+    cursor: u64,
+    high_water: u64,
+    ledger: Ledger,
+    damage: Damage,
+    hurt: bool,
+}
+
+impl Recovery<'_> {
+    fn segments(&mut self, listing: &Listing) -> std::io::Result<()> {
+        for (index, first) in listing.segments.iter().copied().enumerate() {
+            let seal = marks::read_seal(&files::segment_dir(self.root, first))?;
+            let following = listing.segments.get(index + 1).copied();
+            let sealed = match (seal, following) {
+                (Some(seal), Some(_)) => Some(self.sealed(seal, false)),
+                (Some(seal), None) => self.check(seal, None)?,
+                (None, _) => self.finish(first, following)?,
+            };
+            if let Some(sealed) = sealed {
+                self.ledger.sealed.insert(sealed.seal.first, sealed);
+            }
+        }
+        Ok(())
+    }
+
+    fn sealed(&self, seal: Seal, checked: bool) -> Sealed {
+        let bytes = files::dir_bytes(&files::segment_dir(self.root, seal.first));
+        Sealed {
+            seal,
+            bytes,
+            published_at: None,
+            checked,
+        }
+    }
+
+    /// Finishes a segment that a crash left without a seal; removes it if it is rightly empty.
+    fn finish(&mut self, first: u64, following: Option<u64>) -> std::io::Result<Option<Sealed>> {
+        let dir = files::segment_dir(self.root, first);
+        let found = find_records(&dir);
+        let end = found
+            .as_ref()
+            .map_or(first - 1, |records| run_end(records, first));
+        let promised = following.map_or(self.high_water, |following| following - 1);
+        let last = end.max(promised);
+        if last < first {
+            files::delete_segment(self.root, first)?;
+            return Ok(None);
+        }
+        let seal = Seal {
+            first,
+            last,
+            entries: last + 1 - first,
+            next: following.unwrap_or(last + 1),
+        };
+        self.check(seal, Some(found))
+    }
+
+    /// Checks a segment in full, and repairs it if it is damaged.
+    fn check(
+        &mut self,
+        seal: Seal,
+        found: Option<std::io::Result<Records>>,
+    ) -> std::io::Result<Option<Sealed>> {
+        let dir = files::segment_dir(self.root, seal.first);
+        let unsealed = found.is_some();
+        let opened = match found.unwrap_or_else(|| find_records(&dir)) {
+            Ok(records) => Segment::open_found(&dir, &seal, records),
+            Err(error) => Err(Refusal::Damaged(Damaged::unreadable(&error))),
+        };
+        match opened {
+            Ok(segment) => {
+                drop(segment);
+                if unsealed {
+                    marks::write_seal(&dir, &seal)?;
+                }
+                Ok(Some(self.sealed(seal, true)))
+            }
+            Err(Refusal::Busy(error)) => Err(error),
+            Err(Refusal::Damaged(damaged)) => {
+                self.hurt = true;
+                repair(
+                    self.root,
+                    seal,
+                    self.cursor,
+                    &damaged,
+                    &mut self.damage,
+                    self.sync,
+                )
+            }
+        }
+    }
+
+    /// Counts as lost what was committed, not published, and is in no segment's care.
+    fn missing_segments(&mut self) -> std::io::Result<()> {
+        let kept = self
+            .ledger
+            .sealed
+            .values()
+            .map(|sealed| (sealed.seal.first, sealed.seal.next - 1));
+        let newest = self
+            .ledger
+            .sealed
+            .values()
+            .next_back()
+            .map_or(0, |sealed| sealed.seal.next - 1);
+        let promised = self.cursor + 1..=self.high_water.max(newest);
+        let lost: u64 = holes(kept, promised)
+            .into_iter()
+            .map(|range| self.damage.lose(range))
+            .sum();
+        if lost > 0 {
+            self.hurt = true;
+            tracing::error!(
+                lost,
+                "segments with entries that were not published are missing"
+            );
+            self.damage.write(self.root)?;
+        }
+        Ok(())
+    }
+}

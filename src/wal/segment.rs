@@ -1,0 +1,276 @@
+//! One segment: a sled database in a directory of its own, written once in order, deleted as a whole.
+//!
+//! Nothing outside this file calls sled. sled may panic on damage or on a full disk: every call is guarded.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::files;
+use super::marks::Seal;
+use super::record::Record;
+use super::scan::{Records, scan};
+use super::tail::take;
+use crate::limits::{WAL_CACHE_BYTES, WAL_SLED_SEGMENT_BYTES};
+
+/// Makes a file's data durable; a seam, so that a test can let it fail.
+pub(super) type SyncData = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
+
+/// The file that holds a sled database's data.
+const DATA: &str = "db";
+/// Where sled moves values that are too large, unsynced: nothing may ever be in it.
+const BLOBS: &str = "blobs";
+/// sled closes its file in the background, after its threads are done with it.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+const CLOSE_POLL: Duration = Duration::from_millis(2);
+
+/// An open segment.
+pub(super) struct Segment {
+    pub first: u64,
+    db: Option<sled::Db>,
+    data: File,
+}
+
+/// A segment whose records are not all readable through sled, with what a plain scan still finds.
+pub(super) struct Damaged {
+    pub reason: String,
+    pub records: Records,
+}
+
+/// Why a segment was not opened.
+pub(super) enum Refusal {
+    Damaged(Damaged),
+    /// It is still open elsewhere, which says nothing about its content.
+    Busy(io::Error),
+}
+
+impl Damaged {
+    /// Is a segment without a readable file.
+    pub fn unreadable(error: &io::Error) -> Damaged {
+        let reason = format!("cannot be read: {error}");
+        Damaged {
+            reason,
+            records: Records::new(),
+        }
+    }
+}
+
+fn guard<T>(work: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(io::Error::from),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = text.unwrap_or_else(|| "no message".to_owned());
+            Err(io::Error::other(format!("sled panicked: {text}")))
+        }
+    }
+}
+
+fn open_db(dir: &Path) -> io::Result<sled::Db> {
+    guard(|| {
+        sled::Config::new()
+            .path(dir)
+            .mode(sled::Mode::HighThroughput)
+            .segment_size(WAL_SLED_SEGMENT_BYTES)
+            .cache_capacity(WAL_CACHE_BYTES)
+            .use_compression(false)
+            .flush_every_ms(None)
+            .open()
+    })
+}
+
+impl Segment {
+    /// Creates an empty segment in `dir` and makes its files and names durable.
+    pub fn create(dir: &Path, first: u64) -> io::Result<Segment> {
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir(dir)?,
+        }
+        let segment = Segment::open(dir, first)?;
+        for entry in std::fs::read_dir(dir)? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        files::sync_dir(dir)?;
+        if let Some(root) = dir.parent() {
+            files::sync_dir(root)?;
+        }
+        Ok(segment)
+    }
+
+    fn open(dir: &Path, first: u64) -> io::Result<Segment> {
+        let db = Some(open_db(dir)?);
+        let data = File::options()
+            .read(true)
+            .write(true)
+            .open(dir.join(DATA))?;
+        Ok(Segment { first, db, data })
+    }
+
+    /// Opens an existing segment for reading, if what its file holds is all that its seal tells, and
+    /// sled yields every record of it.
+    pub fn open_checked(dir: &Path, seal: &Seal) -> Result<Segment, Refusal> {
+        match find_records(dir) {
+            Ok(records) => Segment::open_found(dir, seal, records),
+            Err(error) => Err(Refusal::Damaged(Damaged::unreadable(&error))),
+        }
+    }
+
+    /// Does the same with the records that were found in its file before.
+    pub fn open_found(dir: &Path, seal: &Seal, mut records: Records) -> Result<Segment, Refusal> {
+        records.retain(|_, record| record.first >= seal.first && record.last <= seal.last);
+        let found: u64 = records.values().map(Record::count).sum();
+        if found < seal.entries {
+            let reason = format!("holds {found} of {} entries", seal.entries);
+            return Err(Refusal::Damaged(Damaged { reason, records }));
+        }
+        wait_until_closed(dir).map_err(Refusal::Busy)?;
+        match Segment::open_agreeing(dir, seal.first, &records) {
+            Ok(segment) => Ok(segment),
+            Err(reason) => Err(Refusal::Damaged(Damaged { reason, records })),
+        }
+    }
+
+    fn open_agreeing(dir: &Path, first: u64, records: &Records) -> Result<Segment, String> {
+        if has_blobs(dir) {
+            return Err("has values in files of their own, which are never synced".to_owned());
+        }
+        let segment = Segment::open(dir, first).map_err(|error| error.to_string())?;
+        let mut missing = records.len();
+        segment
+            .for_each(0, |record| {
+                missing -= usize::from(records.get(&record.first) == Some(&record));
+                true
+            })
+            .map_err(|error| error.to_string())?;
+        if missing > 0 {
+            return Err(format!(
+                "its database lost {missing} of {} records",
+                records.len()
+            ));
+        }
+        Ok(segment)
+    }
+
+    /// Stores records and syncs them; after an error the segment must not be written again.
+    pub fn write(&self, records: &[Record], sync: &SyncData) -> io::Result<()> {
+        let db = self.db();
+        guard(|| {
+            for record in records {
+                db.insert(record.first.to_be_bytes(), record.bytes.as_ref())?;
+            }
+            db.flush().map(drop)
+        })?;
+        sync(&self.data)
+    }
+
+    /// Returns the size of the data file, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.data.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Reads entries `from ..= through` in order, at least one if there is one, within the limits.
+    pub fn read(
+        &self,
+        from: u64,
+        through: u64,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> io::Result<Vec<(u64, Bytes)>> {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        self.for_each(from, |record| {
+            if record.first > through {
+                return false;
+            }
+            bytes += record.bytes.len();
+            take([record], from, max_entries, max_bytes, &mut entries);
+            entries.len() < max_entries && bytes < max_bytes
+        })?;
+        while entries
+            .last()
+            .is_some_and(|(sequence, _)| *sequence > through)
+        {
+            entries.pop();
+        }
+        Ok(entries)
+    }
+
+    /// Visits the records from the one that holds `from` on, checked, until told to stop.
+    fn for_each(&self, from: u64, mut visit: impl FnMut(Record) -> bool) -> io::Result<()> {
+        let db = self.db();
+        let mut start = from.to_be_bytes();
+        if let Some((key, _)) = guard(|| db.range(..=start).next_back().transpose())? {
+            start.copy_from_slice(key.get(..8).ok_or(io::ErrorKind::InvalidData)?);
+        }
+        let mut range = db.range(start..);
+        while let Some((_, value)) = guard(|| range.next().transpose())? {
+            let record =
+                Record::decode(Bytes::copy_from_slice(&value)).map_err(io::Error::other)?;
+            if !visit(record) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn db(&self) -> &sled::Db {
+        self.db
+            .as_ref()
+            .expect("the database is taken only by drop")
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        if let Err(error) = guard(|| {
+            drop(db);
+            Ok(())
+        }) {
+            tracing::warn!(segment = self.first, %error, "a segment did not close cleanly");
+        }
+    }
+}
+
+/// Waits for sled's background threads to let go of a database that was closed before.
+fn wait_until_closed(dir: &Path) -> io::Result<()> {
+    let data = File::open(dir.join(DATA))?;
+    let deadline = Instant::now() + CLOSE_PATIENCE;
+    loop {
+        match data.try_lock() {
+            Ok(()) => return data.unlock(),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(CLOSE_POLL);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "the segment is still open",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+fn has_blobs(dir: &Path) -> bool {
+    std::fs::read_dir(dir.join(BLOBS)).is_ok_and(|mut blobs| blobs.next().is_some())
+}
+
+/// Finds every whole record in a segment's files without sled, and without changing anything.
+pub(super) fn find_records(dir: &Path) -> io::Result<Records> {
+    let mut records = Records::new();
+    scan(&Bytes::from(std::fs::read(dir.join(DATA))?), &mut records);
+    if let Ok(blobs) = std::fs::read_dir(dir.join(BLOBS)) {
+        for blob in blobs {
+            scan(&Bytes::from(std::fs::read(blob?.path())?), &mut records);
+        }
+    }
+    Ok(records)
+}
