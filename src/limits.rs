@@ -123,3 +123,15 @@ pub const WAL_CHECK_PERIOD: std::time::Duration = std::time::Duration::from_secs
 
 /// What a full WAL asks its callers to wait: a segment is given up as a whole.
 pub const WAL_RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Most items or events an answer holds (inclusive).
+pub const READ_LIMIT: usize = 1000;
+
+/// Items in an answer that does not say how many.
+pub const RECOMMEND_DEFAULT: usize = 10;
+
+/// Events in a page of history that does not say how many.
+pub const HISTORY_DEFAULT: usize = 50;
+
+/// Edges that one page of history looks at: a rare type in a long history takes several pages.
+pub const HISTORY_SCAN: usize = 20_000;

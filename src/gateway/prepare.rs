@@ -172,7 +172,7 @@ mod tests {
         insta::assert_snapshot!(
             format!("{}\n{}", publication.message_id, String::from_utf8_lossy(&publication.payload)),
             @r#"
-        new-id.c36e2be5e3e46d1a
+        new-id.48cd86043341cbf0
         {"eventId":"new-id","eventType":"purchased","itemId":"i456","source":"default","timestamp":1700000000000,"userId":"u789","receivedAt":1700000000000}
         "#
         );
