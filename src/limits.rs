@@ -31,3 +31,9 @@ pub const HTTP_BATCH_EVENTS: usize = 10_000;
 
 /// Errors listed in one problem: a person reads a few, the total tells the rest.
 pub const PROBLEM_ERRORS: usize = 20;
+
+/// Configured event types: few by design, since each is a subject and an edge collection.
+pub const EVENT_TYPES: usize = 256;
+
+/// Longest name of an event type or collection, in bytes (inclusive).
+pub const NAME_BYTES: usize = 64;
