@@ -135,3 +135,9 @@ pub const HISTORY_DEFAULT: usize = 50;
 
 /// Edges that one page of history looks at: a rare type in a long history takes several pages.
 pub const HISTORY_SCAN: usize = 20_000;
+
+/// Configured event types: few by design, since each is a subject and an edge collection.
+pub const EVENT_TYPES: usize = 256;
+
+/// Longest name of an event type or collection, in bytes (inclusive).
+pub const NAME_BYTES: usize = 64;
