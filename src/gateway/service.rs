@@ -33,12 +33,14 @@ impl Default for Options {
     }
 }
 
-/// Takes events by HTTP. Clones share one log.
+/// Takes events by HTTP. Clones are cheap and share one log.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
     wal: Wal,
     parser: Parser,
-    seen: Arc<Mutex<Seen>>,
+    seen: Mutex<Seen>,
     options: Options,
 }
 
@@ -53,12 +55,12 @@ impl From<Problem> for Refused {
 
 impl Gateway {
     pub fn new(wal: Wal, parser: Parser, options: Options) -> Self {
-        Self { wal, parser, seen: Arc::new(Mutex::new(Seen::new(SEEN_EVENTS))), options }
+        Self(Arc::new(Inner { wal, parser, seen: Mutex::new(Seen::new(SEEN_EVENTS)), options }))
     }
 
     /// Serves `/ingest`, whatever the method.
     pub async fn handle(self, request: Request<Incoming>) -> Response {
-        match self.ingest(request).await {
+        match self.0.ingest(request).await {
             Ok(response) => response,
             Err(refused) => {
                 metrics::counter!("weir_gateway_refused_total", "code" => refused.0.code()).increment(1);
@@ -66,7 +68,9 @@ impl Gateway {
             }
         }
     }
+}
 
+impl Inner {
     async fn ingest(&self, request: Request<Incoming>) -> Result<Response, Refused> {
         if request.method() != Method::POST {
             return Err(answer::wrong_method().into());
