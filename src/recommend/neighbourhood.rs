@@ -21,8 +21,8 @@ pub struct Touch {
 /// The graph around a user or an item, in fetches of bounded size.
 ///
 /// Handles of users and of items are two separate spaces. They may depend on the order of arrival,
-/// so answers never do: ties are broken by `compare_items` and `compare_users`. An unknown handle has
-/// degree 0 and an empty timeline. Each fetch appends to `out` and leaves what `out` held.
+/// so answers never do: ties are broken by `compare_items`. An unknown handle has degree 0 and an
+/// empty timeline. Each fetch appends to `out` and leaves what `out` held.
 pub trait Neighbourhood {
     /// Appends the newest `most` touches of a user, newest first (descending timeline order).
     fn newest_of_user(&self, user: u32, most: usize, out: &mut Vec<Touch>);
@@ -37,18 +37,13 @@ pub trait Neighbourhood {
     /// are touches of the user, so their `node` is an item.
     fn around(&self, moment: Touch, side: usize, out: &mut Vec<Touch>);
 
-    /// Number of live touches of a user.
-    fn user_degree(&self, user: u32) -> u32;
-
     /// Number of live touches of an item.
     fn item_degree(&self, item: u32) -> u32;
 
     /// Appends up to `most` items with the greatest degree above 0, greatest first, ties by `compare_items`.
+    /// `most` is at most `limits::POPULAR_ITEMS`.
     fn popular(&self, most: usize, out: &mut Vec<u32>);
 
     /// Orders two items by their keys.
     fn compare_items(&self, a: u32, b: u32) -> Ordering;
-
-    /// Orders two users by their keys.
-    fn compare_users(&self, a: u32, b: u32) -> Ordering;
 }
