@@ -17,6 +17,9 @@ pub const READ_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Most messages one read of the log returns: past 1,000 larger batches bring no more speed.
 pub const READ_BATCH_MESSAGES: usize = 1_000;
 
+/// Messages a reader that is far behind gathers before it returns: fewer cost more for each than they are worth.
+pub const READ_HANDFUL: usize = 256;
+
 /// Messages one pull asks for: 500 reach 207k/s, 1,000 reach 274k/s, 5,000 no more.
 pub const READ_PULL_MESSAGES: usize = 1_000;
 
@@ -88,6 +91,18 @@ pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
 
 /// Events whose identity a gateway remembers, at least: some seconds of full load, 16 bytes each.
 pub const SEEN_EVENTS: usize = 100_000;
+/// Batches on their way from the WAL to the stream at once: the server takes 50 a stream from all gateways together.
+pub const RELAY_FLIGHTS: usize = 6;
+
+/// Entries handed out by the relay and not yet known to be stored: bounds what is sent twice after a crash.
+pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
+
+/// Bytes of one batch of the relay: the server holds an open batch in memory.
+pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
+
+/// At most so many events are sent one by one: an atomic batch costs the server 4 ms however small it is,
+/// a message with its own sync 0.09 ms.
+pub const RELAY_SINGLY: usize = 64;
 /// Bytes of appends waiting for the WAL's committer: about a quarter second of its throughput.
 pub const WAL_QUEUE_BYTES: usize = 32 << 20;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{CreateStreamError, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use serde::Serialize;
@@ -72,6 +72,15 @@ pub enum EnsureError {
     /// The server cannot keep the promises.
     #[error(transparent)]
     TooOld(#[from] TooOld),
+    /// The server reserves a stream's bound when it is made, and has less.
+    #[error(
+        "the server has no room for a stream of {max_bytes} bytes: lower the stream's bound, or raise \
+         max_file_store in the jetstream block of the server's configuration"
+    )]
+    NoRoom {
+        /// The bound that was asked for.
+        max_bytes: i64,
+    },
     /// The stream could not be made.
     #[error("cannot create the stream EVENTS: {0}")]
     Create(CreateStreamError),
@@ -293,6 +302,7 @@ impl EventLog {
 
     async fn create(&self) -> Result<Identity, EnsureError> {
         let mut config = self.declared();
+        let max_bytes = config.max_bytes;
         let epoch = Epoch::random();
         set_epoch(&mut config, &epoch);
         let created = self.bounded(self.inner.context.create_stream(config), "no answer").await?;
@@ -301,6 +311,7 @@ impl EventLog {
                 tracing::info!(%epoch, "the stream EVENTS was made");
                 Ok(Identity { epoch, created: true })
             }
+            Err(error) if is_no_room(&error) => Err(EnsureError::NoRoom { max_bytes }),
             // Somebody else made it at the same moment: theirs is the stream.
             Err(error) => match self.info().await {
                 Ok(info) => self.repair(info.config).await,
@@ -341,6 +352,13 @@ impl EventLog {
             .await
             .map_err(|_| GetError::Unavailable(what.to_owned()))
     }
+}
+
+fn is_no_room(error: &CreateStreamError) -> bool {
+    let CreateStreamErrorKind::JetStream(error) = error.kind() else {
+        return false;
+    };
+    [ErrorCode::STORAGE_RESOURCES_EXCEEDED, ErrorCode::INSUFFICIENT_RESOURCES].contains(&error.error_code())
 }
 
 fn info_error(error: &GetStreamError) -> GetError {

@@ -152,36 +152,20 @@ impl Reader {
             return Ok(Batch::default());
         };
         let link = *self.link.borrow_and_update();
-        if !link.connected || link.times != session.times {
-            self.state = State::Closed;
-            return Err(ReadError::Disconnected);
-        }
-        let mut batch = Batch::default();
-        let verdict = match session.pull(&self.log).await {
-            Verdict::Fine => {
-                let silent_at = session.silent_at();
-                // Unconstrained: the scheduler's budget would cut every batch at 128 messages.
-                let polled = tokio::task::unconstrained(std::future::poll_fn(|cx| {
-                    session.poll_batch(cx, &mut batch)
-                }));
-                tokio::select! {
-                    biased;
-                    verdict = polled => verdict,
-                    _ = self.link.changed() => Verdict::Fine,
-                    () = tokio::time::sleep_until(silent_at) => Verdict::Reopen("the server is silent"),
-                }
-            }
-            reopen @ Verdict::Reopen(_) => reopen,
+        let verdict = if link.connected && link.times == session.times {
+            gather(session, &self.log, &mut self.link).await
+        } else {
+            Verdict::Reopen("the link broke")
         };
+        let batch = session.take();
         self.handle_batch(&batch);
         if let Verdict::Reopen(reason) = verdict {
-            tracing::info!(
-                reason,
-                next = self.place.next,
-                "the log's reader begins a new consumer"
-            );
-            self.failures += u32::from(batch.messages.is_empty());
+            tracing::info!(reason, next = self.place.next, "the log's reader gives up its consumer");
             self.state = State::Closed;
+            if batch.messages.is_empty() && !link.connected {
+                return Err(ReadError::Disconnected);
+            }
+            self.failures += u32::from(batch.messages.is_empty());
         }
         Ok(batch)
     }
@@ -192,6 +176,22 @@ impl Reader {
             self.place.next = last.sequence + 1;
             self.place.last = Some(last.mark());
         }
+    }
+}
+
+/// Sends pulls and waits for what they bring.
+async fn gather(session: &mut Session, log: &EventLog, link: &mut watch::Receiver<Link>) -> Verdict {
+    if let reopen @ Verdict::Reopen(_) = session.pull(log).await {
+        return reopen;
+    }
+    let silent_at = session.silent_at();
+    // Unconstrained: the scheduler's budget would cut every batch at 128 messages.
+    let gathered = tokio::task::unconstrained(std::future::poll_fn(|cx| session.poll_gather(cx)));
+    tokio::select! {
+        biased;
+        verdict = gathered => verdict,
+        _ = link.changed() => Verdict::Fine,
+        () = tokio::time::sleep_until(silent_at) => Verdict::Reopen("the server is silent"),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Session {
     pull: Bytes,
     pulls: Pulls,
     consumer_sequence: u64,
+    batch: Batch,
+    bytes: usize,
     heard: Instant,
     /// The connection it belongs to.
     pub times: u64,
@@ -94,6 +96,8 @@ impl Session {
             pull: pull_request(log.server().map_or(0, |server| server.max_payload)),
             pulls: Pulls::default(),
             consumer_sequence: 0,
+            batch: Batch::default(),
+            bytes: 0,
             heard: Instant::now(),
             times,
         })
@@ -117,32 +121,41 @@ impl Session {
         self.heard + SILENCE
     }
 
-    /// Takes what has come, up to the bounds of a batch. Ready once there is a message, a pull to send, or a verdict.
-    pub fn poll_batch(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Verdict> {
-        let mut bytes = 0;
+    /// Gathers what has come, up to the bounds of a batch. Ready once there is something to take, a pull
+    /// to send, or a verdict. What is gathered stays here until it is taken, so nothing is lost when this
+    /// is cancelled.
+    pub fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         loop {
             let message = match self.subscriber.poll_next_unpin(cx) {
                 Poll::Ready(Some(message)) => message,
-                Poll::Ready(None) => {
-                    return Poll::Ready(Verdict::Reopen("the subscription has ended"));
-                }
-                Poll::Pending if batch.messages.is_empty() && !self.pulls.wants_more() => {
-                    return Poll::Pending;
-                }
+                Poll::Ready(None) => return Poll::Ready(Verdict::Reopen("the subscription has ended")),
+                Poll::Pending if self.waits_for_more() => return Poll::Pending,
                 Poll::Pending => return Poll::Ready(Verdict::Fine),
             };
             self.heard = Instant::now();
-            bytes += message.payload.len();
-            let verdict = self.handle_message(message, batch);
-            let full = batch.messages.len() >= limits::READ_BATCH_MESSAGES
-                || bytes >= limits::READ_BATCH_BYTES;
+            let verdict = self.handle_message(message);
+            let full = self.batch.messages.len() >= limits::READ_BATCH_MESSAGES
+                || self.bytes >= limits::READ_BATCH_BYTES;
             if full || verdict != Verdict::Fine {
                 return Poll::Ready(verdict);
             }
         }
     }
 
-    fn handle_message(&mut self, message: Message, batch: &mut Batch) -> Verdict {
+    /// Returns what was gathered.
+    pub fn take(&mut self) -> Batch {
+        self.bytes = 0;
+        std::mem::take(&mut self.batch)
+    }
+
+    /// A reader that is far behind takes its messages by the handful; a fresh message goes at once.
+    fn waits_for_more(&self) -> bool {
+        let gathered = self.batch.messages.len();
+        let far_behind = self.batch.pending >= limits::READ_BATCH_MESSAGES as u64;
+        !self.pulls.wants_more() && (gathered == 0 || far_behind && gathered < limits::READ_HANDFUL)
+    }
+
+    fn handle_message(&mut self, message: Message) -> Verdict {
         if let Some(status) = message.status {
             return self.handle_status(status, &message);
         }
@@ -154,8 +167,9 @@ impl Session {
         }
         self.consumer_sequence = delivery.consumer_sequence;
         self.pulls.received();
-        batch.pending = delivery.pending;
-        batch.messages.push(StoredMessage::from_parts(
+        self.bytes += message.payload.len();
+        self.batch.pending = delivery.pending;
+        self.batch.messages.push(StoredMessage::from_parts(
             delivery.sequence,
             delivery.time_ms,
             message.subject,

@@ -372,3 +372,16 @@ async fn read_marks(reader: &mut Reader, marks: &mut Marks, through: u64) {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_the_server_has_no_room_for_is_refused_with_a_remedy() {
+    let server = NatsServer::start();
+    let options = LogOptions { max_bytes: Some(1 << 50), ..Default::default() };
+    let log = EventLog::new(connect(&server).await, options).await;
+    let refused = async || match log.ensure().await {
+        Err(error @ EnsureError::NoRoom { .. }) => Some(error.to_string()),
+        _ => None,
+    };
+    let text = eventually("the server refuses", DEADLINE, refused).await;
+    assert!(text.contains("max_file_store"), "{text}");
+}
