@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
 use super::options::{self, Layout};
+use super::signals::stop_on_signals;
 use super::status::Parts;
 use super::tasks::{Tasks, every};
 use crate::broker::Broker;
@@ -19,7 +20,7 @@ use crate::projection::Projection;
 use crate::projector::{Decoder, MemoryProjector};
 use crate::query::{self, Query};
 use crate::relay::Relay;
-use crate::stream::{EventLog, Nats, NatsOptions, Severity};
+use crate::stream::{EventLog, Nats, NatsOptions};
 use crate::telemetry::{Metrics, UPKEEP};
 use crate::wal::Wal;
 use crate::clock;
@@ -27,8 +28,9 @@ use crate::clock;
 /// The type that counts as a purchase for reads.
 const PURCHASE_TYPE: &str = "purchased";
 
-/// Runs until `stop` is cancelled or a component fails, then drains under the configured deadline.
-pub async fn dev(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+/// Runs until a signal or until a component fails, then drains under the configured deadline.
+pub async fn dev(settings: Settings) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
     let layout = Layout::new(&settings);
     let _lock = lock(&layout)?;
     let public = bind(&settings.gateway.listen).await?;
@@ -139,7 +141,7 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
     let nats_url = broker.map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
     let log = async |name: &str| {
         let nats = Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") }).await?;
-        let log = EventLog::new(nats.clone(), options::log(settings, monitor_url.clone()));
+        let log = EventLog::new(nats.clone(), options::log(settings, monitor_url.clone())).await;
         anyhow::Ok((nats, log))
     };
     let (nats, control) = log("control").await?;
@@ -150,6 +152,7 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
     let store = projector.store();
     let parts = Parts {
         nats_url,
+        monitor_url,
         nats,
         log: control,
         wal: wal.clone(),
@@ -199,11 +202,7 @@ async fn examine(nats: Nats, log: EventLog, stop: CancellationToken) {
         }
         let findings = log.inspect().await.unwrap_or_default();
         for finding in findings {
-            if finding.severity == Severity::Error {
-                tracing::error!(setting = %finding.setting, found = %finding.found, remedy = %finding.remedy, "a promise does not hold");
-            } else {
-                tracing::warn!(setting = %finding.setting, found = %finding.found, remedy = %finding.remedy, "the stream is not as declared");
-            }
+            finding.log();
         }
     }
 }

@@ -29,9 +29,9 @@ pub async fn doctor(settings: &Settings, url: &str, monitor_url: Option<String>)
         .await
         .with_context(|| format!("no NATS server answers at {url}: is it running?"))?;
     nats.check_server()?;
-    let log = EventLog::new(nats.clone(), options::log(settings, monitor_url));
+    let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
     let findings = log.inspect().await.context("the stream cannot be looked at; weir makes it when it starts")?;
-    let sync = format!("{:?}", log.sync_policy().await);
+    let sync = log.sync_policy().await.to_string();
     let server_version = nats.server().map_or_else(String::new, |server| server.version);
     Ok(Report { url: url.to_owned(), server_version, sync, findings })
 }

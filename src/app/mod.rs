@@ -8,6 +8,7 @@ mod dev;
 mod doctor;
 mod options;
 mod ready;
+mod signals;
 mod status;
 mod tasks;
 mod wal;

@@ -19,6 +19,7 @@ const ASK_DEADLINE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Parts {
     pub nats_url: String,
+    pub monitor_url: Option<String>,
     pub nats: Nats,
     pub log: EventLog,
     pub wal: Wal,
@@ -43,6 +44,8 @@ pub struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct NatsState {
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitor_url: Option<String>,
     connected: bool,
     server_version: Option<String>,
     epoch: Option<String>,
@@ -89,6 +92,7 @@ impl Parts {
     fn nats_state(&self, state: Option<&LogState>) -> NatsState {
         NatsState {
             url: self.nats_url.clone(),
+            monitor_url: self.monitor_url.clone(),
             connected: self.nats.link().borrow().connected,
             server_version: self.nats.server().map(|server| server.version),
             epoch: state.and_then(|state| state.epoch.as_ref()).map(ToString::to_string),

@@ -10,7 +10,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, SettingsArguments, WalCommand};
-use super::status;
+use super::{doctor, status, wal};
 use crate::app;
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
@@ -46,18 +46,20 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor { settings, json } => {
-            let settings = prepare(&settings)?;
-            Ok(well(block_on(app::doctor(settings, json))?))
+            let settings = effective(&settings)?.settings;
+            let (text, all_well) = block_on(doctor::examine(&settings, json))?;
+            print(&text)?;
+            Ok(well(all_well))
         }
         Command::Wal(WalCommand::Status { settings, json }) => {
-            app::wal_status(&prepare(&settings)?, json)?;
+            wal::status(&effective(&settings)?.settings, json)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Wal(WalCommand::Verify { settings, json }) => {
-            Ok(well(app::wal_verify(&prepare(&settings)?, json)?))
+            Ok(well(wal::verify(&effective(&settings)?.settings, json)?))
         }
         Command::Wal(WalCommand::Export { settings, from }) => {
-            app::wal_export(&prepare(&settings)?, from)?;
+            wal::export(&effective(&settings)?.settings, from)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Config(ConfigCommand::Show { settings, json }) => {

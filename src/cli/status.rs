@@ -11,12 +11,22 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Returns the status of the weir whose admin listener is at `admin_url`: as JSON, or as text for people.
 pub(super) async fn fetch(admin_url: &str, json: bool) -> Result<String> {
+    let value = ask(admin_url).await?;
+    Ok(if json { format!("{value:#}\n") } else { status_text(&value) })
+}
+
+/// Returns the URL of the NATS server that a running weir uses, and of its monitoring.
+pub(super) async fn nats_of(admin_url: &str) -> Result<(String, Option<String>)> {
+    let value = ask(admin_url).await.context("no --nats-url is given, so the running weir is asked for its server")?;
+    let text = |key: &str| value["nats"][key].as_str().map(str::to_owned);
+    let url = text("url").context("the running weir does not say which NATS server it uses: give --nats-url")?;
+    Ok((url, text("monitorUrl")))
+}
+
+async fn ask(admin_url: &str) -> Result<Value> {
     let url = format!("{}/admin/status", admin_url.trim_end_matches('/'));
     // The listener is near and a proxy is not meant for it.
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(DEADLINE)
-        .build()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
     let response = client.get(&url).send().await.with_context(|| {
         format!("no weir answers at {admin_url}; start one with weir dev, or name another with --admin-url")
     })?;
@@ -25,13 +35,7 @@ pub(super) async fn fetch(admin_url: &str, json: bool) -> Result<String> {
         bail!("{url} answers {status}; is --admin-url the admin listener?");
     }
     let body = response.bytes().await.context("the answer broke off")?;
-    let value: Value = serde_json::from_slice(&body)
-        .with_context(|| format!("{url} does not answer as a weir does"))?;
-    Ok(if json {
-        format!("{value:#}\n")
-    } else {
-        status_text(&value)
-    })
+    serde_json::from_slice(&body).with_context(|| format!("{url} does not answer as a weir does"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use figment::value::{Dict, Value};
 use super::check::{Problem, nearest, show_value};
 use super::schema::EVENT_TYPES_KEY;
 use super::sources::{Merged, Origin, insert};
+use crate::event::{Declared, EventTypes};
 use crate::limits::{EVENT_TYPES, NAME_BYTES};
 
 const KINDS: &[&str] = &[
@@ -18,41 +19,28 @@ const KINDS: &[&str] = &[
 const KEYS: &[&str] = &["kind", "collection", "weight", "retracts"];
 const HEAVIEST: f64 = 1_000.0;
 
-/// Name and weight of the interactions that exist without any configuration.
-const INTERACTIONS: &[(&str, f64)] = &[
-    ("viewed", 1.0),
-    ("clicked", 1.0),
-    ("added_to_cart", 3.0),
-    ("removed_from_cart", 0.0),
-    ("wishlisted", 2.0),
-    ("checkout_started", 3.0),
-    ("purchased", 5.0),
-    ("liked", 3.0),
-    ("rated", 2.0),
-];
-
-/// The other types that exist without any configuration.
-const OTHERS: &[(&str, &str)] = &[
-    ("searched", "user_only"),
-    ("user_profile", "user_profile"),
-    ("item_profile", "item_profile"),
-];
-
-/// Adds the default set.
+/// Adds the types that exist out of the box.
 pub(super) fn defaults(values: &mut Dict) {
     let mut set = |name: &str, key: &str, value: Value| {
         insert(values, &format!("{EVENT_TYPES_KEY}.{name}.{key}"), value);
     };
-    for (name, weight) in INTERACTIONS {
-        set(name, "kind", "interaction".into());
-        set(name, "collection", (*name).into());
-        set(name, "weight", (*weight).into());
+    for (name, declared, weight) in EventTypes::builtin_declarations() {
+        let kind = match declared {
+            Declared::Interaction { collection } => {
+                set(&name, "collection", collection.into());
+                set(&name, "weight", weight.into());
+                "interaction"
+            }
+            Declared::Retraction { of } => {
+                set(&name, "retracts", of.into());
+                "retraction"
+            }
+            Declared::UserProfile => "user_profile",
+            Declared::ItemProfile => "item_profile",
+            Declared::UserOnly => "user_only",
+        };
+        set(&name, "kind", kind.into());
     }
-    for (name, kind) in OTHERS {
-        set(name, "kind", (*kind).into());
-    }
-    set("refunded", "kind", "retraction".into());
-    set("refunded", "retracts", "purchased".into());
 }
 
 /// Drops from one layer what cannot be a type, and reports it.

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::event::Parser;
 use crate::http::{BodyLimits, Problem, read_body};
 use crate::limits::{HTTP_BATCH_EVENTS, PARSE_INLINE_BYTES, SEEN_EVENTS};
+use crate::telemetry::names;
 use crate::wal::Wal;
 
 /// What an operator may choose.
@@ -63,7 +64,7 @@ impl Gateway {
         match self.0.ingest(request).await {
             Ok(response) => response,
             Err(refused) => {
-                metrics::counter!("weir_gateway_refused_total", "code" => refused.0.code()).increment(1);
+                metrics::counter!(names::GATEWAY_REFUSED, "code" => refused.0.code()).increment(1);
                 refused.into_response()
             }
         }
@@ -125,12 +126,12 @@ impl Inner {
             self.remember(&verdicts);
         }
         let counts = Counts { accepted: stored, duplicates: valid - stored };
-        metrics::counter!("weir_gateway_events_total").increment(stored as u64);
+        metrics::counter!(names::GATEWAY_EVENTS).increment(stored as u64);
         if valid == verdicts.len() {
             let event_id = last_id.filter(|_| shape == Shape::Object);
             return Ok(answer::accepted(counts, event_id.as_deref()));
         }
-        metrics::counter!("weir_gateway_invalid_total").increment((verdicts.len() - valid) as u64);
+        metrics::counter!(names::GATEWAY_INVALID).increment((verdicts.len() - valid) as u64);
         Ok(answer::mixed(counts, &verdicts, |verdict| identity(verdict).is_some_and(|identity| known.contains(&identity))))
     }
 

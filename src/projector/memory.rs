@@ -17,6 +17,7 @@ use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
 use crate::store::memory::snapshot::{self, Head, LoadError};
 use crate::store::memory::MemoryStore;
+use crate::telemetry::names;
 use crate::stream::{Batch, EventLog, Mark, StoredMessage};
 
 /// How a projector keeps its graph.
@@ -105,11 +106,11 @@ impl MemoryProjector {
         self.status.enter(Phase::Waiting);
         let epoch = match self.log.ensure().await {
             Ok(identity) => identity.epoch,
-            Err(error) => return self.wait(&error).await,
+            Err(error) => return wait(&error.to_string()).await,
         };
         let matching = match self.log.newest_matching(self.progress.marks()).await {
             Ok(matching) => matching,
-            Err(error) => return self.wait(&error).await,
+            Err(error) => return wait(&error.to_string()).await,
         };
         let before = self.progress.applied_through();
         let resume = self.progress.resume(&epoch, matching);
@@ -140,11 +141,6 @@ impl MemoryProjector {
         }
     }
 
-    async fn wait(&self, error: &dyn std::error::Error) {
-        tracing::warn!(error = %error, "the log does not answer; trying again");
-        tokio::time::sleep(LOG_RETRY).await;
-    }
-
     /// Applies a batch. Not interrupted by a stop between its parts: an await point is only between them.
     async fn take(&mut self, from: u64, batch: &Batch, epoch: &str) {
         let mut from = from;
@@ -159,7 +155,7 @@ impl MemoryProjector {
         self.status.enter(if batch.pending == 0 { Phase::Live } else { Phase::CatchingUp });
         if let Some(newest) = batch.messages.last() {
             let late_ms = clock::now_ms().saturating_sub(newest.time_ms).max(0);
-            metrics::histogram!("weir_projector_lag_seconds").record(late_ms as f64 / 1e3);
+            metrics::histogram!(names::PROJECTOR_LAG).record(late_ms as f64 / 1e3);
             self.changed.get_or_insert_with(Instant::now);
         }
         self.snapshot_if_due();
@@ -176,7 +172,7 @@ impl MemoryProjector {
         self.status.events.fetch_add(events.len() as u64, Ordering::Relaxed);
         self.status.applied_puts.fetch_add(outcome.applied, Ordering::Relaxed);
         self.status.superseded_puts.fetch_add(outcome.superseded, Ordering::Relaxed);
-        metrics::counter!("weir_projector_events_total").increment(events.len() as u64);
+        metrics::counter!(names::PROJECTOR_EVENTS).increment(events.len() as u64);
         messages.last().expect("chunks are never empty").mark()
     }
 
@@ -198,7 +194,7 @@ impl MemoryProjector {
     }
 
     fn note(&self, message: &StoredMessage, error: &Undecodable) {
-        metrics::counter!("weir_projector_undecodable_total", "code" => error.code()).increment(1);
+        metrics::counter!(names::PROJECTOR_UNDECODABLE, "code" => error.code()).increment(1);
         let count = self.status.undecodable.load(Ordering::Relaxed);
         // Powers of two: a flood of nonsense is told of without becoming a flood of lines.
         if (count + 1).is_power_of_two() {
@@ -227,6 +223,11 @@ impl MemoryProjector {
         let head = Head { fingerprint: self.fingerprint, progress: self.progress.encode() };
         self.snapshotting = Some(tokio::task::spawn_blocking(move || write_snapshot(&store, &head, &path)));
     }
+}
+
+async fn wait(error: &str) {
+    tracing::warn!(%error, "the log does not answer; trying again");
+    tokio::time::sleep(LOG_RETRY).await;
 }
 
 fn write_snapshot(store: &MemoryStore, head: &Head, path: &Path) {

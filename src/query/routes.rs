@@ -17,6 +17,7 @@ use crate::http::Problem;
 use crate::limits::HISTORY_SCAN;
 use crate::recommend::{self, KindWeights};
 use crate::store::memory::MemoryStore;
+use crate::telemetry::names;
 
 /// What the reads stand on.
 #[derive(Debug, Clone)]
@@ -138,7 +139,7 @@ async fn history(State(query): State<Query>, user: Named, given: Given) -> Resul
 }
 
 fn record(route: &'static str, began: Instant) {
-    metrics::histogram!("weir_query_seconds", "route" => route).record(began.elapsed().as_secs_f64());
+    metrics::histogram!(names::QUERY_SECONDS, "route" => route).record(began.elapsed().as_secs_f64());
 }
 
 fn named(path: Named) -> Result<String, Problem> {

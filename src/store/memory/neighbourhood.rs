@@ -61,10 +61,6 @@ impl Neighbourhood for Graph {
         debug_assert!(out[begin..].iter().any(|touch| touch.edge == moment.edge));
     }
 
-    fn user_degree(&self, user: u32) -> u32 {
-        if user < self.users.len() { self.users.get(user).timeline.len() } else { 0 }
-    }
-
     fn item_degree(&self, item: u32) -> u32 {
         self.popularity.count(item)
     }
@@ -89,9 +85,5 @@ impl Neighbourhood for Graph {
 
     fn compare_items(&self, a: u32, b: u32) -> Ordering {
         self.items.get(a).id.cmp(&self.items.get(b).id)
-    }
-
-    fn compare_users(&self, a: u32, b: u32) -> Ordering {
-        self.users.get(a).id.cmp(&self.users.get(b).id)
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
+    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.length
     }
