@@ -28,7 +28,9 @@ impl MarksFile {
         let path = self.path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PublishMarks::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(PublishMarks::default());
+            }
             Err(error) => return Err(error),
         };
         Ok(PublishMarks::decode(&bytes).unwrap_or_else(|error| {
