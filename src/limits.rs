@@ -57,6 +57,46 @@ pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;
 /// only wait there, and what waits in the WAL instead goes in fewer and larger batches. It takes 50 open batches
 /// a stream from all gateways together.
 pub const RELAY_FLIGHTS: usize = 3;
+/// Messages that are applied while readers wait: about a millisecond of work.
+pub const APPLY_AT_ONCE: usize = 256;
+
+/// Wait before a log that does not answer is asked again.
+pub const LOG_RETRY: std::time::Duration = std::time::Duration::from_millis(250);
+
+
+/// Largest request head (request line and headers), in bytes (inclusive): four times what browsers and proxies send.
+pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
+
+/// Read buffer of one HTTP connection, in bytes: a batch body arrives in few reads, and it bounds memory a connection.
+pub const HTTP_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Open HTTP connections of one listener: well under the usual 20,000 open files, which the log and NATS need too.
+pub const HTTP_CONNECTIONS: usize = 8_192;
+
+/// Open HTTP connections of one peer (an IPv4 address or an IPv6 /64): one peer never takes the whole listener.
+pub const HTTP_CONNECTIONS_PER_PEER: usize = 4_096;
+
+/// Largest request body, in bytes (inclusive): 10,000 events of the usual 200 bytes, twice.
+pub const HTTP_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Events in one request (inclusive): one answer lists a result an event, and must stay small.
+pub const HTTP_BATCH_EVENTS: usize = 10_000;
+
+/// Errors listed in one problem: a person reads a few, the total tells the rest.
+pub const PROBLEM_ERRORS: usize = 20;
+/// Most items in one answer: what the reads' `limit` may ask for.
+pub const RECOMMENDATIONS: usize = 1000;
+
+/// How far ahead of the gateway's clock an event may be, in milliseconds: a day of wrong time zones.
+pub const FUTURE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Largest body that is parsed on an async thread, in bytes: about a millisecond of work.
+pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
+
+/// Events whose identity a gateway remembers, at least: some seconds of full load, 16 bytes each.
+pub const SEEN_EVENTS: usize = 100_000;
+/// Batches on their way from the WAL to the stream at once: the server takes 50 a stream from all gateways together.
+pub const RELAY_FLIGHTS: usize = 6;
 
 /// Entries handed out by the relay and not yet known to be stored: bounds what is sent twice after a crash.
 pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
@@ -105,3 +145,55 @@ pub const WAL_CHECK_PERIOD: std::time::Duration = std::time::Duration::from_secs
 
 /// What a full WAL asks its callers to wait: a segment is given up as a whole.
 pub const WAL_RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Most items or events an answer holds (inclusive).
+pub const READ_LIMIT: usize = 1000;
+
+/// Items in an answer that does not say how many.
+pub const RECOMMEND_DEFAULT: usize = 10;
+
+/// Events in a page of history that does not say how many.
+pub const HISTORY_DEFAULT: usize = 50;
+
+/// Edges that one page of history looks at: a rare type in a long history takes several pages.
+pub const HISTORY_SCAN: usize = 20_000;
+
+/// Configured event types: few by design, since each is a subject and an edge collection.
+pub const EVENT_TYPES: usize = 256;
+
+/// Longest name of an event type or collection, in bytes (inclusive).
+pub const NAME_BYTES: usize = 64;
+/// Touches of a user that are read to know what it has seen: past that, older items may be shown again.
+/// 16,384 random reads are a third of a millisecond, and no person views more.
+pub const SEEN_TOUCHES: usize = 16_384;
+
+/// Distinct newest items of a user that may lead to a recommendation.
+pub const HISTORY_ITEMS: usize = 128;
+
+/// Items of a user from which neighbours are looked for: the strongest of its history.
+pub const SEED_ITEMS: usize = 48;
+
+/// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each,
+/// an answer reads about 34,000 touches, which keeps it below 2 ms at a million edges on one core.
+pub const NEIGHBOURS: usize = 2000;
+
+/// Neighbours visited for one seed: more of a hot item's users change the answer no further.
+pub const SEED_NEIGHBOURS: usize = 500;
+
+/// Touches read before and after the moment at which a neighbour met a seed.
+pub const WINDOW_TOUCHES: usize = 8;
+
+/// Items named as the reason for one recommendation.
+pub const REASONS: usize = 3;
+
+/// Items that a store must be able to name as popular: an answer full of them, and as many left out.
+pub const POPULAR_ITEMS: usize = 2 * RECOMMENDATIONS;
+
+/// Touches of an item that are searched for those of the asked kind.
+pub const ALSO_TOUCHES: usize = 4000;
+
+/// Distinct users of an item whose other items are counted.
+pub const ALSO_USERS: usize = 300;
+
+/// Touches of such a user read before and after it met the item: with `ALSO_USERS`, 30,000 in all.
+pub const ALSO_WINDOW_TOUCHES: usize = 50;

@@ -1,3 +1,7 @@
-//! The one binary.
+//! The one binary; every role is a command of it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    weir::cli::run()
+}

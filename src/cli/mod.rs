@@ -1,1 +1,13 @@
-//! cli
+//! The command line: arguments, dispatch, and what is printed for people.
+//!
+//! Exit codes: 0 done, 1 failed or not well, 2 a mistake in the arguments or the configuration.
+
+mod arguments;
+mod doctor;
+mod run;
+mod status;
+mod status_text;
+mod wal;
+
+pub use arguments::{Arguments, Command, ConfigCommand, SettingsArguments, WalCommand};
+pub use run::run;

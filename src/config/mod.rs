@@ -1,1 +1,22 @@
-//! config
+//! The configuration: defaults, then a TOML file, then the environment, then flags.
+//!
+//! It is checked whole before anything starts, and all problems are told at once, each with its source and
+//! what to do. [`Settings`] is plain data; `app` maps it to each component's options.
+
+mod check;
+mod event_types;
+mod humane;
+mod schema;
+mod settings;
+mod show;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use check::{Problem, Problems};
+pub use settings::{
+    AdminSettings, EventTypeSettings, GatewaySettings, LogSettings, NatsSettings, Settings,
+    WalSettings,
+};
+pub use show::Effective;
+pub use sources::{Flag, Sources, load};

@@ -113,13 +113,13 @@ impl EventTypes {
         let interactions = [
             ("viewed", 1.0),
             ("clicked", 1.0),
-            ("added_to_cart", 2.0),
+            ("added_to_cart", 3.0),
             ("removed_from_cart", 0.0),
             ("wishlisted", 2.0),
-            ("checkout_started", 2.0),
-            ("purchased", 3.0),
-            ("liked", 2.0),
-            ("rated", 1.0),
+            ("checkout_started", 3.0),
+            ("purchased", 5.0),
+            ("liked", 3.0),
+            ("rated", 2.0),
         ];
         let mut all: Vec<(String, Declared, f64)> = interactions
             .into_iter()

@@ -1,1 +1,14 @@
-//! gateway
+//! Where events come in by HTTP: parse, fill gaps, append to the WAL, answer once it is synced.
+//!
+//! `shape`, `prepare` and `seen` are pure. The gateway knows nothing of NATS or of a store, and
+//! waits for neither.
+
+mod answer;
+mod prepare;
+mod seen;
+mod service;
+mod shape;
+
+pub use prepare::{Prepared, Verdict, prepare};
+pub use service::{Gateway, Options};
+pub use shape::{Shape, shape_of};

@@ -1,1 +1,25 @@
-//! recommend
+//! Scores from neighbourhoods, computed from the raw edges at the moment of the question.
+//!
+//! There is no training: an event changes the very next answer. Pure: everything comes through the
+//! `Neighbourhood` trait, every fetch is bounded by `crate::limits`, and an answer depends on the set
+//! of edges alone, never on their order of arrival.
+
+mod answer;
+mod candidates;
+mod for_item;
+mod for_user;
+mod history;
+mod neighbourhood;
+mod options;
+mod popular;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{AlsoBought, Scored};
+pub use for_item::for_item;
+pub use for_user::for_user;
+pub use neighbourhood::{Neighbourhood, Touch};
+pub use options::{Exclude, KindWeights, Options};
+pub use popular::popular;

@@ -48,6 +48,16 @@ pub enum SyncPolicy {
     Unknown(String),
 }
 
+impl std::fmt::Display for SyncPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Always => f.write_str("always, before it acknowledges"),
+            Self::Every(interval) => write!(f, "every {} s, after it has acknowledged", interval.as_secs()),
+            Self::Unknown(why) => write!(f, "unknown: {why}"),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Jsz {
     config: Option<JszConfig>,

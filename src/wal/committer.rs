@@ -198,7 +198,8 @@ impl Committer {
         self.shared.inbox.seal(seal);
     }
 
-    /// Moves the segment being written to the finished ones; an empty one is deleted.
+    /// Moves the segment being written to the finished ones; an empty one is deleted, and its
+    /// sequences are given again, to a segment that takes its name.
     fn take_segment(&mut self) -> Option<Seal> {
         let segment = self.segment.take()?;
         let mut state = self.shared.state();
@@ -207,6 +208,7 @@ impl Committer {
         if active.entries == 0 {
             drop(state);
             drop(segment);
+            self.next = active.first;
             if let Err(error) = files::delete_segment(&self.shared.options.dir, active.first) {
                 tracing::warn!(segment = active.first, %error, "cannot delete an empty segment");
             }

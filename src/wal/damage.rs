@@ -32,10 +32,15 @@ impl Damage {
         files::replace(root, NAME, &serde_json::to_vec(self)?)
     }
 
+    /// Returns what of a range is not known as lost.
+    pub fn unknown(&self, range: LostRange) -> Vec<LostRange> {
+        let known = self.lost.iter().map(|known| (known.first, known.last));
+        holes(known, range.first..=range.last)
+    }
+
     /// Counts what of a lost range is not known already, and returns how many entries that is.
     pub fn lose(&mut self, range: LostRange) -> u64 {
-        let known = self.lost.iter().map(|known| (known.first, known.last));
-        let news = holes(known, range.first..=range.last);
+        let news = self.unknown(range);
         let count = news.iter().map(|range| range.count()).sum();
         self.lost_entries += count;
         self.lost.extend(news);

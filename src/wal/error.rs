@@ -98,7 +98,7 @@ impl ReadError {
 
 /// Why a log cannot be looked at offline.
 #[derive(Debug, thiserror::Error)]
-pub enum OfflineError<E = std::convert::Infallible> {
+pub enum OfflineError {
     #[error("there is no log in {}", .0.display())]
     Missing(PathBuf),
     #[error(transparent)]
@@ -106,5 +106,14 @@ pub enum OfflineError<E = std::convert::Infallible> {
     #[error(transparent)]
     Io(#[from] IoCause),
     #[error("the receiver of the entries failed: {0}")]
-    Sink(E),
+    Sink(io::Error),
+}
+
+impl From<OpenError> for OfflineError {
+    fn from(error: OpenError) -> OfflineError {
+        match error {
+            OpenError::InUse(cause) => cause.into(),
+            OpenError::Io(cause) => cause.into(),
+        }
+    }
 }

@@ -18,6 +18,18 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Creates a directory and its missing ancestors, durably.
+pub(super) fn create_dirs(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    create_dirs(parent)?;
+    std::fs::create_dir(dir)?;
+    sync_dir(parent)
+}
+
 /// Replaces `dir/name` so that a crash leaves the old content or the new one.
 pub(super) fn replace(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.tmp"));
@@ -32,6 +44,7 @@ pub(super) fn segment_dir(root: &Path, first: u64) -> PathBuf {
     root.join(format!("{SEGMENT}{first:020}"))
 }
 
+/// Named after the damaged segment, whose first entries may be beyond saving.
 pub(super) fn salvage_dir(root: &Path, first: u64) -> PathBuf {
     root.join(format!("{SALVAGE}{first:020}"))
 }
@@ -88,6 +101,9 @@ pub(super) fn dir_bytes(dir: &Path) -> u64 {
 /// Removes a segment's directory; a crash in between leaves nothing that looks like a damaged segment.
 pub(super) fn delete_segment(root: &Path, first: u64) -> io::Result<()> {
     let gone = root.join(format!("{DELETED}{first:020}"));
+    if gone.exists() {
+        std::fs::remove_dir_all(&gone)?;
+    }
     std::fs::rename(segment_dir(root, first), &gone)?;
     std::fs::remove_dir_all(&gone)
 }

@@ -2,7 +2,7 @@
 //!
 //! Layers, bottom up: what is persisted (`record`, `marks`, `damage`, `files`), what is decided without
 //! I/O (`scan`, `ledger`, `tail`), one segment (`segment`, the only user of sled), opening (`repair`,
-//! `recover`), the running log (`queue`, `committer`, `keeper`, `readers`), and its `handle`.
+//! `recover`), the running log (`queue`, `committer`, `keeper`, `readers`), its `handle`, and `offline`.
 
 mod committer;
 mod damage;
@@ -12,6 +12,7 @@ mod handle;
 mod keeper;
 mod ledger;
 mod marks;
+mod offline;
 mod options;
 mod queue;
 mod readers;
@@ -26,6 +27,9 @@ mod tail;
 
 pub use error::{AppendError, InUse, IoCause, OfflineError, OpenError, ReadError};
 pub use handle::{AppendOutcome, ReadOutcome, Wal};
+pub use offline::{
+    ExportReport, SegmentFault, VerifyProgress, VerifyReport, export, inspect, verify,
+};
 pub use options::Options;
 pub use scan::LostRange;
 pub use status::Status;

@@ -105,8 +105,11 @@ impl Shared {
     }
 
     fn note_checked(&self, first: u64) {
+        // sled fills its file up when it opens it again.
+        let bytes = files::dir_bytes(&files::segment_dir(&self.options.dir, first));
         if let Some(sealed) = self.state().ledger.sealed.get_mut(&first) {
             sealed.checked = true;
+            sealed.bytes = bytes;
         }
     }
 

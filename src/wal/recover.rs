@@ -13,7 +13,7 @@ use super::files::{self, Listing};
 use super::ledger::{Ledger, Sealed};
 use super::marks::{self, Seal};
 use super::repair::repair;
-use super::scan::{Records, holes, run_end};
+use super::scan::{LostRange, Records, holes, run_end};
 use super::segment::{Damaged, Refusal, Segment, SyncData, find_records};
 
 const LOCK: &str = "LOCK";
@@ -51,13 +51,7 @@ pub(super) fn lock(root: &Path) -> Result<File, OpenError> {
 
 /// Recovers the log in `root`, creating it if it is absent.
 pub(super) fn recover(root: &Path, sync: &SyncData) -> Result<Recovered, OpenError> {
-    std::fs::create_dir_all(root).during("create", root)?;
-    if let Some(parent) = root
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        files::sync_dir(parent).during("sync", parent)?;
-    }
+    files::create_dirs(root).during("create", root)?;
     let lock = lock(root)?;
     let listing = clean(root).during("clean", root)?;
     let cursor = marks::read_cursor(root)
@@ -110,19 +104,47 @@ fn clean(root: &Path) -> std::io::Result<Listing> {
     for gone in &listing.deleted {
         std::fs::remove_dir_all(gone)?;
     }
-    for first in listing.salvages {
-        let (salvage, segment) = (
-            files::salvage_dir(root, first),
-            files::segment_dir(root, first),
-        );
-        if marks::read_seal(&salvage)?.is_some() && !segment.exists() {
-            std::fs::rename(&salvage, &segment)?;
-        } else {
-            std::fs::remove_dir_all(&salvage)?;
+    for damaged in listing.salvages {
+        let salvage = files::salvage_dir(root, damaged);
+        match marks::read_seal(&salvage)? {
+            Some(seal) if !files::segment_dir(root, damaged).exists() => {
+                std::fs::rename(&salvage, files::segment_dir(root, seal.first))?;
+            }
+            _ => std::fs::remove_dir_all(&salvage)?,
         }
     }
     files::sync_dir(root)?;
     files::list(root)
+}
+
+/// Decides what a segment without a seal should hold: all that is promised, and what follows that
+/// without a hole; nothing if neither is any. What lies after a hole was never answered.
+pub(super) fn settle(
+    first: u64,
+    following: Option<u64>,
+    high_water: u64,
+    records: &Records,
+) -> Option<Seal> {
+    let promised = following.map_or(high_water, |following| following - 1);
+    let last = run_end(records, first).max(promised);
+    let next = following.unwrap_or(last + 1);
+    (last >= first).then(|| Seal {
+        first,
+        last,
+        entries: last + 1 - first,
+        next,
+    })
+}
+
+/// Returns what was committed, not published, and is in no segment's care.
+pub(super) fn gaps(
+    seals: impl Iterator<Item = Seal>,
+    cursor: u64,
+    high_water: u64,
+) -> Vec<LostRange> {
+    let kept: Vec<_> = seals.map(|seal| (seal.first, seal.next - 1)).collect();
+    let newest = kept.last().map_or(0, |(_, last)| *last);
+    holes(kept, cursor + 1..=high_water.max(newest))
 }
 
 struct Recovery<'a> {
@@ -166,20 +188,11 @@ impl Recovery<'_> {
     fn finish(&mut self, first: u64, following: Option<u64>) -> std::io::Result<Option<Sealed>> {
         let dir = files::segment_dir(self.root, first);
         let found = find_records(&dir);
-        let end = found
-            .as_ref()
-            .map_or(first - 1, |records| run_end(records, first));
-        let promised = following.map_or(self.high_water, |following| following - 1);
-        let last = end.max(promised);
-        if last < first {
+        let none = Records::new();
+        let held = found.as_ref().unwrap_or(&none);
+        let Some(seal) = settle(first, following, self.high_water, held) else {
             files::delete_segment(self.root, first)?;
             return Ok(None);
-        }
-        let seal = Seal {
-            first,
-            last,
-            entries: last + 1 - first,
-            next: following.unwrap_or(last + 1),
         };
         self.check(seal, Some(found))
     }
@@ -221,22 +234,9 @@ impl Recovery<'_> {
 
     /// Counts as lost what was committed, not published, and is in no segment's care.
     fn missing_segments(&mut self) -> std::io::Result<()> {
-        let kept = self
-            .ledger
-            .sealed
-            .values()
-            .map(|sealed| (sealed.seal.first, sealed.seal.next - 1));
-        let newest = self
-            .ledger
-            .sealed
-            .values()
-            .next_back()
-            .map_or(0, |sealed| sealed.seal.next - 1);
-        let promised = self.cursor + 1..=self.high_water.max(newest);
-        let lost: u64 = holes(kept, promised)
-            .into_iter()
-            .map(|range| self.damage.lose(range))
-            .sum();
+        let seals = self.ledger.sealed.values().map(|sealed| sealed.seal);
+        let gaps = gaps(seals, self.cursor, self.high_water);
+        let lost: u64 = gaps.into_iter().map(|gap| self.damage.lose(gap)).sum();
         if lost > 0 {
             self.hurt = true;
             tracing::error!(

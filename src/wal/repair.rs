@@ -38,7 +38,7 @@ pub(super) fn repair(
     if let Some(sealed) = &saved {
         let first = sealed.seal.first;
         std::fs::rename(
-            files::salvage_dir(root, first),
+            files::salvage_dir(root, expected.first),
             files::segment_dir(root, first),
         )?;
         files::sync_dir(root)?;
@@ -85,7 +85,7 @@ fn salvage(
         entries: records.iter().map(Record::count).sum(),
         next: expected.next.max(newest.last + 1),
     };
-    let dir = files::salvage_dir(root, seal.first);
+    let dir = files::salvage_dir(root, expected.first);
     let segment = Segment::create(&dir, seal.first)?;
     for chunk in records.chunks(CHUNK) {
         segment.write(chunk, sync)?;

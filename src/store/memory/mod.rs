@@ -5,6 +5,7 @@
 
 mod edges;
 mod graph;
+mod neighbourhood;
 mod popularity;
 mod read;
 mod scan;

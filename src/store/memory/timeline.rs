@@ -14,6 +14,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
+    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.length
     }
@@ -73,13 +74,21 @@ impl Timeline {
         partial.iter().rev().copied().chain(whole)
     }
 
-    /// Oldest first, the edges for which `older` does not hold.
-    pub fn oldest_of_suffix(&self, older: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> + '_ {
-        let number = self.run_of(&older);
-        let place = self.runs.get(number).map_or(0, |run| run.partition_point(|edge| older(*edge)));
-        let partial = self.runs.get(number).map_or(&[][..], |run| &run[place..]);
-        let whole = self.runs.iter().skip(number + 1).flat_map(|run| run.iter().copied());
-        partial.iter().copied().chain(whole)
+    /// Calls `each`, oldest first, with up to `side` edges before a place, and with the one at the
+    /// place and up to `side` after it. `older` holds for those before it.
+    pub fn around(&self, side: usize, older: impl Fn(u32) -> bool, mut each: impl FnMut(u32)) {
+        let mut number = self.run_of(&older);
+        let Some(run) = self.runs.get(number) else { return };
+        let place = run.partition_point(|edge| older(*edge));
+        let mut offset = place.saturating_sub(side);
+        let mut missing = side.saturating_sub(place);
+        while missing > 0 && number > 0 {
+            number -= 1;
+            offset = self.runs[number].len().saturating_sub(missing);
+            missing -= self.runs[number].len() - offset;
+        }
+        let wanted = side - missing + 1 + side;
+        self.runs[number..].iter().flatten().skip(offset).take(wanted).for_each(|edge| each(*edge));
     }
 
     pub fn bytes(&self) -> usize {
@@ -100,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_a_sorted_list(inserted in prop::collection::hash_set(0..5000u32, 0..1500), removals in prop::collection::vec(any::<prop::sample::Index>(), 0..700), cut in 0..5000u32) {
+        fn is_a_sorted_list(inserted in prop::collection::hash_set(0..5000u32, 0..1500), removals in prop::collection::vec(any::<prop::sample::Index>(), 0..700), cut in 0..5000u32, side in prop_oneof![0..5usize, 0..1200usize]) {
             let before = |a: u32, b: u32| a < b;
             let mut timeline = Timeline::default();
             let mut model: Vec<u32> = inserted.iter().copied().collect();
@@ -117,8 +126,11 @@ mod tests {
             prop_assert_eq!(timeline.newest_first().collect::<Vec<_>>(), model.clone());
             let older: Vec<u32> = model.iter().copied().filter(|edge| *edge < cut).collect();
             prop_assert_eq!(timeline.newest_of_prefix(|edge| edge < cut).collect::<Vec<_>>(), older);
-            let newer: Vec<u32> = model.iter().rev().copied().filter(|edge| *edge >= cut).collect();
-            prop_assert_eq!(timeline.oldest_of_suffix(|edge| edge < cut).collect::<Vec<_>>(), newer);
+            let rising: Vec<u32> = model.iter().rev().copied().collect();
+            let place = rising.partition_point(|edge| *edge < cut);
+            let mut around = Vec::new();
+            timeline.around(side, |edge| edge < cut, |edge| around.push(edge));
+            prop_assert_eq!(around, &rising[place.saturating_sub(side)..rising.len().min(place + side + 1)]);
         }
 
         #[test]

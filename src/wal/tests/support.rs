@@ -39,7 +39,10 @@ pub async fn fill(wal: &Wal, from: u64, to: u64, size: usize) {
 
 /// Reads all from `from` to the committed end.
 pub async fn read_all(wal: &Wal, from: u64) -> ReadOutcome {
-    let mut all = ReadOutcome { next: from, ..ReadOutcome::default() };
+    let mut all = ReadOutcome {
+        next: from,
+        ..ReadOutcome::default()
+    };
     while all.next <= *wal.committed().borrow() {
         let outcome = wal.read(all.next, 100, 1 << 20).await.unwrap();
         assert!(outcome.next > all.next, "a read must advance");
@@ -52,7 +55,11 @@ pub async fn read_all(wal: &Wal, from: u64) -> ReadOutcome {
 
 /// The sequences that a read found.
 pub fn sequences(outcome: &ReadOutcome) -> Vec<u64> {
-    outcome.entries.iter().map(|(sequence, _)| *sequence).collect()
+    outcome
+        .entries
+        .iter()
+        .map(|(sequence, _)| *sequence)
+        .collect()
 }
 
 /// Copies a log's directory as a crash would leave it: marks first, so that none promises too much.
@@ -82,7 +89,13 @@ pub fn segments(dir: &Path) -> Vec<PathBuf> {
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("segment-"))
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("segment-")
+        })
         .collect();
     segments.sort();
     segments
@@ -95,4 +108,20 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Changes every place of a file that holds `text`, and returns how many there were.
+pub fn spoil(path: &Path, text: &str) -> usize {
+    let mut bytes = std::fs::read(path).unwrap();
+    let places: Vec<usize> = bytes
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, window)| *window == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    for at in &places {
+        bytes[*at] ^= 1;
+    }
+    std::fs::write(path, bytes).unwrap();
+    places.len()
 }

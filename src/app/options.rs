@@ -1,0 +1,113 @@
+//! From settings to the options of each component.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::config::{EventTypeSettings, Settings};
+use crate::event::{Declared, EventTypes};
+use crate::http::{BodyLimits, ServeOptions};
+use crate::{broker, gateway, projector, relay, stream, wal};
+
+/// How long after a change the graph is written to its snapshot.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
+
+/// What lies where in the data directory.
+pub(super) struct Layout(PathBuf);
+
+impl Layout {
+    pub fn new(settings: &Settings) -> Self {
+        Self(settings.data_dir.clone())
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("weir.lock")
+    }
+
+    pub fn wal(&self) -> PathBuf {
+        self.0.join("wal")
+    }
+
+    pub fn broker(&self) -> PathBuf {
+        self.0.join("nats")
+    }
+
+    pub fn snapshot(&self) -> PathBuf {
+        self.0.join("graph").join("g1.snapshot")
+    }
+}
+
+pub(super) fn event_types(settings: &Settings) -> anyhow::Result<EventTypes> {
+    let declared = settings.event_types.iter().map(|(name, kind)| {
+        let (declared, weight) = match kind {
+            EventTypeSettings::Interaction { collection, weight } => {
+                (Declared::Interaction { collection: collection.clone() }, *weight)
+            }
+            EventTypeSettings::Retraction { retracts } => (Declared::Retraction { of: retracts.clone() }, 0.0),
+            EventTypeSettings::UserProfile => (Declared::UserProfile, 0.0),
+            EventTypeSettings::ItemProfile => (Declared::ItemProfile, 0.0),
+            EventTypeSettings::UserOnly => (Declared::UserOnly, 0.0),
+        };
+        (name.clone(), declared, weight)
+    });
+    EventTypes::new(declared.collect()).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(lines.join("\n")).context("the event types cannot be used")
+    })
+}
+
+pub(super) fn wal(settings: &Settings, layout: &Layout) -> wal::Options {
+    let from = &settings.wal;
+    wal::Options {
+        dir: layout.wal(),
+        segment_bytes: from.segment_bytes,
+        segment_age: from.segment_age,
+        max_bytes: from.max_bytes,
+        grace_bytes: from.grace_bytes,
+        grace_age: from.grace_age,
+    }
+}
+
+pub(super) fn gateway(settings: &Settings) -> gateway::Options {
+    let from = &settings.gateway;
+    let body = BodyLimits { max_bytes: from.body_bytes, chunk_deadline: from.chunk_timeout, total_deadline: from.body_timeout };
+    gateway::Options { body, batch_events: from.batch_events }
+}
+
+pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
+    let from = &settings.gateway;
+    ServeOptions {
+        name,
+        head_timeout: from.head_timeout,
+        drain_deadline: settings.drain_deadline,
+        max_connections: from.max_connections,
+        max_connections_per_peer: from.max_connections_per_peer,
+        ..ServeOptions::default()
+    }
+}
+
+pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
+    broker::Options { server: settings.nats.server.clone(), ..broker::Options::new(layout.broker()) }
+}
+
+pub(super) fn log(settings: &Settings, monitor_url: Option<String>) -> stream::LogOptions {
+    let max_bytes = i64::try_from(settings.nats.max_bytes).ok();
+    stream::LogOptions { max_bytes, monitor_url, ..stream::LogOptions::default() }
+}
+
+pub(super) fn relay(settings: &Settings, layout: &Layout) -> relay::Options {
+    relay::Options { drain: settings.drain_deadline, ..relay::Options::new(layout.wal()) }
+}
+
+pub(super) fn projector(layout: &Layout) -> anyhow::Result<projector::Options> {
+    let snapshot = layout.snapshot();
+    if let Some(folder) = snapshot.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY })
+}

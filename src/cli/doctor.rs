@@ -1,0 +1,61 @@
+//! `weir doctor`: what of a server and its stream does not keep the promises.
+
+use anyhow::Result;
+
+use super::status;
+use crate::app::{self, Report};
+use crate::config::Settings;
+use crate::stream::Severity;
+
+/// Looks, and returns what to print and whether all is well.
+pub(super) async fn examine(settings: &Settings, json: bool) -> Result<(String, bool)> {
+    let (url, monitor_url) = match &settings.nats.url {
+        Some(url) => (url.clone(), None),
+        None => status::nats_of(&format!("http://{}", settings.admin.listen)).await?,
+    };
+    let report = app::doctor(settings, &url, monitor_url).await?;
+    let well = report.findings.iter().all(|finding| finding.severity != Severity::Broken);
+    Ok((if json { format!("{:#}\n", serde_json::to_value(&report)?) } else { text(&report) }, well))
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!("nats-server {} at {}\nsyncs       {}\n", report.server_version, report.url, report.sync);
+    for finding in &report.findings {
+        text.push_str(&format!(
+            "\n{}: {} is {}, it should be {}\n  {}\n",
+            if finding.severity == Severity::Broken { "BROKEN PROMISE" } else { "note" },
+            finding.setting,
+            finding.found,
+            finding.expected,
+            finding.remedy
+        ));
+    }
+    if report.findings.is_empty() {
+        text.push_str("\nall is as the promises need it\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Finding;
+
+    #[test]
+    fn each_finding_says_what_to_do() {
+        let finding = Finding {
+            severity: Severity::Broken,
+            setting: "sync_interval".to_owned(),
+            found: "2m0s".to_owned(),
+            expected: "always".to_owned(),
+            remedy: "set it in the jetstream block of the server's configuration".to_owned(),
+        };
+        let report = Report { url: "nats://127.0.0.1:4222".to_owned(), server_version: "2.15.1".to_owned(), sync: "every 2m0s".to_owned(), findings: vec![finding] };
+        let well = Report { sync: "always".to_owned(), findings: Vec::new(), ..report_copy(&report) };
+        insta::assert_snapshot!(format!("{}----\n{}", text(&report), text(&well)));
+    }
+
+    fn report_copy(report: &Report) -> Report {
+        Report { url: report.url.clone(), server_version: report.server_version.clone(), sync: report.sync.clone(), findings: Vec::new() }
+    }
+}

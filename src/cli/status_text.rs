@@ -1,0 +1,172 @@
+//! The status as a small table for people (pure).
+
+use serde_json::Value;
+
+const ABSENT: &str = "-";
+
+/// Renders the JSON of `/admin/status`; what is absent is shown as a dash.
+pub(super) fn status_text(status: &Value) -> String {
+    let mut text = format!("weir {}\n\n", word(&status["version"]));
+    text.push_str(&nats_lines(&status["nats"]));
+    text.push_str(&wal_lines(&status["wal"]));
+    let generations = status["generations"].as_array();
+    if let Some(generations) = generations.filter(|list| !list.is_empty()) {
+        text.push('\n');
+        text.push_str(&generation_table(generations));
+    }
+    text
+}
+
+fn nats_lines(nats: &Value) -> String {
+    let link = match nats["connected"].as_bool() {
+        Some(true) => "connected",
+        Some(false) => "NOT CONNECTED, events wait in the log",
+        None => ABSENT,
+    };
+    format!(
+        "NATS     {link}  {}\nstream   {} to {}\n",
+        word(&nats["url"]),
+        number(&nats["firstSeq"]),
+        number(&nats["lastSeq"]),
+    )
+}
+
+fn wal_lines(wal: &Value) -> String {
+    let high = wal["highWater"].as_u64();
+    let waiting = high.zip(wal["published"].as_u64()).map_or_else(
+        || ABSENT.into(),
+        |(high, published)| grouped(high.saturating_sub(published)),
+    );
+    let bytes = wal["bytes"].as_u64().map_or_else(|| ABSENT.into(), size);
+    let lines = format!(
+        "WAL      through {}, {waiting} to publish, {bytes}\n",
+        number(&wal["highWater"]),
+    );
+    let degraded = match &wal["degraded"] {
+        Value::String(reason) => format!("         DEGRADED: {reason}\n"),
+        Value::Bool(true) => "         DEGRADED\n".to_owned(),
+        _ => String::new(),
+    };
+    lines + &degraded
+}
+
+fn generation_table(generations: &[Value]) -> String {
+    let head = [
+        "GENERATION",
+        "STATE",
+        "APPLIED",
+        "LAG",
+        "DOCUMENTS",
+        "DIGEST",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(generations.iter().map(|generation| {
+        let documents = generation["documents"].as_object().map_or_else(
+            || ABSENT.into(),
+            |documents| grouped(documents.values().filter_map(Value::as_u64).sum()),
+        );
+        [
+            word(&generation["id"]),
+            word(&generation["state"]),
+            number(&generation["appliedThrough"]),
+            number(&generation["lag"]),
+            documents,
+            word(&generation["digest"]),
+        ]
+    }));
+    let widths: [usize; 6] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    });
+    let line = |row: &[String; 6]| {
+        let [id, state, applied, lag, documents, digest] = row;
+        format!(
+            "{id:0$}  {state:1$}  {applied:>2$}  {lag:>3$}  {documents:>4$}  {digest}\n",
+            widths[0], widths[1], widths[2], widths[3], widths[4]
+        )
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A text or a bare number as it stands.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => ABSENT.into(),
+    }
+}
+
+fn number(value: &Value) -> String {
+    value.as_u64().map_or_else(|| ABSENT.into(), grouped)
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest unit below them, with one decimal.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = (bytes.max(1).ilog2() / 10).min(4);
+    if unit == 0 {
+        return format!("{bytes} B");
+    }
+    let amount = bytes as f64 / f64::from(1 << 10).powi(unit.cast_signed());
+    format!("{amount:.1} {}", units[unit as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_readable_table() {
+        let status = json!({
+            "version": "0.1.0",
+            "nats": {"url": "nats://127.0.0.1:4222", "connected": true, "firstSeq": 1, "lastSeq": 1_234_567},
+            "wal": {"highWater": 1_234_600, "published": 1_234_567, "bytes": 73_400_320, "degraded": null},
+            "generations": [
+                {"id": 1, "state": "active", "appliedThrough": 1_234_567, "lag": 0,
+                 "digest": "0123456789abcdef0123456789abcdef", "documents": {"users": 900, "items": 1600, "viewed": 98_765}},
+                {"id": 2, "state": "building", "appliedThrough": 12, "lag": 1_234_555,
+                 "digest": null, "documents": {}},
+            ],
+        });
+        insta::assert_snapshot!(status_text(&status));
+    }
+
+    #[test]
+    fn what_is_wrong_is_loud() {
+        let status = json!({
+            "version": "0.1.0",
+            "nats": {"url": "nats://127.0.0.1:4222", "connected": false},
+            "wal": {"highWater": 5, "published": 2, "bytes": 900, "degraded": "one segment was quarantined"},
+        });
+        insta::assert_snapshot!(status_text(&status));
+    }
+
+    #[test]
+    fn an_answer_without_anything_is_shown_as_dashes() {
+        insta::assert_snapshot!(status_text(&json!({})));
+    }
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+}

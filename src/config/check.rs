@@ -1,0 +1,316 @@
+//! Checks every value and collects every problem (pure).
+
+use std::fmt;
+
+use figment::Figment;
+use figment::providers::Serialized;
+use figment::value::{Dict, Value};
+use tracing_subscriber::EnvFilter;
+
+use super::event_types;
+use super::humane::{format_duration, format_size, parse_duration, parse_size};
+use super::schema::{self, EVENT_TYPES_KEY, FIELDS, Kind, ORDERED};
+use super::show::{Effective, Row};
+use super::sources::{Layer, Merged, Origin, insert};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// The key, unless the whole source is wrong.
+    pub key: Option<String>,
+    /// A file, a variable, a flag.
+    pub source: String,
+    pub wrong: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl Problem {
+    pub(super) fn new(origin: &Origin, key: &str, wrong: String, advice: String) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            source: origin.name(key),
+            wrong,
+            advice,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(formatter, "{key} ({})", self.source)?,
+            None => write!(formatter, "{}", self.source)?,
+        }
+        write!(formatter, " {}: {}", self.wrong, self.advice)
+    }
+}
+
+/// All that is wrong; never empty.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        let word = if count == 1 { "problem" } else { "problems" };
+        write!(formatter, "the configuration has {count} {word}:")?;
+        for problem in &self.0 {
+            write!(formatter, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Drops from a layer what is no key or has the wrong form, and reports it, so that the rest can be checked.
+pub(super) fn prune(layer: &mut Layer, problems: &mut Vec<Problem>) {
+    let Layer { origin, values } = layer;
+    prune_table("", values, origin, problems);
+}
+
+fn prune_table(prefix: &str, table: &mut Dict, origin: &Origin, problems: &mut Vec<Problem>) {
+    table.retain(|name, value| {
+        let key = format!("{prefix}{name}");
+        let is_table = key == EVENT_TYPES_KEY || schema::is_section(&key);
+        match value {
+            Value::Dict(_, types) if key == EVENT_TYPES_KEY => {
+                event_types::prune(types, origin, problems);
+                true
+            }
+            Value::Dict(_, inner) if is_table => {
+                prune_table(&format!("{key}."), inner, origin, problems);
+                true
+            }
+            other if is_table => {
+                let wrong = format!("is {}, not a table", show_value(other));
+                let advice = format!("write its keys under [{key}]");
+                problems.push(Problem::new(origin, &key, wrong, advice));
+                false
+            }
+            _ if schema::find(&key).is_some() => true,
+            _ => {
+                problems.push(Problem::new(
+                    origin,
+                    &key,
+                    "is not a key".into(),
+                    suggestion(&key, origin),
+                ));
+                false
+            }
+        }
+    });
+}
+
+/// Names the nearest key, in the words of the source.
+fn suggestion(key: &str, origin: &Origin) -> String {
+    let spelled = |key: &str| match origin {
+        Origin::Environment => origin.name(key),
+        _ => key.to_owned(),
+    };
+    let names: Vec<String> = FIELDS.iter().map(|field| spelled(field.key)).collect();
+    nearest(&spelled(key), names.iter().map(String::as_str))
+}
+
+/// Names the candidate nearest to `word`, or all of a few, or else where to look.
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
+    let best = candidates
+        .clone()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min();
+    match best {
+        Some((distance, candidate)) if distance <= candidate.len() / 3 + 1 => {
+            format!("did you mean \"{candidate}\"?")
+        }
+        _ if candidates.clone().count() <= 12 => {
+            format!("use one of {}", candidates.collect::<Vec<_>>().join(", "))
+        }
+        _ => "remove it; weir config show lists all keys".into(),
+    }
+}
+
+/// Checks all values; returns the settings if they can be built, which is always so without problems.
+pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Option<Effective> {
+    let mut canonical = Dict::new();
+    let mut rows = Vec::new();
+    for field in FIELDS {
+        let Some(value) = merged.value(field.key) else {
+            rows.push(Row::unset(field.key));
+            continue;
+        };
+        let origin = merged.origin(&value);
+        match read(field.kind, &value) {
+            Ok((value, shown)) => {
+                insert(&mut canonical, field.key, value);
+                rows.push(Row::new(field.key, shown, origin.name(field.key)));
+            }
+            Err((wrong, advice)) => problems.push(Problem::new(origin, field.key, wrong, advice)),
+        }
+    }
+    for (key, value) in event_types::check(merged, problems) {
+        let origin = merged
+            .value(&key)
+            .map_or(&Origin::Default, |value| merged.origin(&value));
+        rows.push(Row::new(&key, plain(&value), origin.name(&key)));
+        insert(&mut canonical, &key, value);
+    }
+    check_together(&canonical, merged, problems);
+    let settings = Figment::from(Serialized::defaults(canonical))
+        .extract()
+        .ok()?;
+    Some(Effective { settings, rows })
+}
+
+fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>) {
+    let number = |key: &str| lookup(canonical, key).and_then(Value::to_u128);
+    let mut report = |key: &str, wrong: String, advice: String| {
+        let origin = merged
+            .value(key)
+            .map_or(&Origin::Default, |value| merged.origin(&value));
+        problems.push(Problem::new(origin, key, wrong, advice));
+    };
+    for (less, more) in ORDERED {
+        if let (Some(low), Some(high)) = (number(less), number(more))
+            && low > high
+        {
+            report(
+                less,
+                format!("is greater than {more}"),
+                "lower it, or raise the other".into(),
+            );
+        }
+    }
+    let listen = |key| lookup(canonical, key).and_then(Value::as_str);
+    if let (Some(gateway), Some(admin)) = (listen("gateway.listen"), listen("admin.listen"))
+        && gateway == admin
+        && !gateway.ends_with(":0")
+    {
+        report(
+            "admin.listen",
+            "is the gateway's address".into(),
+            "choose another port".into(),
+        );
+    }
+}
+
+fn lookup<'a>(values: &'a Dict, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        Some((section, rest)) => match values.get(section)? {
+            Value::Dict(_, inner) => lookup(inner, rest),
+            _ => None,
+        },
+        None => values.get(key),
+    }
+}
+
+/// Reads one value: its canonical form and how to show it, or what is wrong and what to do.
+fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> {
+    let refuse = |advice: String| (format!("is {}", show_value(value)), advice);
+    let text = value.as_str();
+    let number = value
+        .to_u128()
+        .and_then(|number| u64::try_from(number).ok());
+    let words = |valid: bool, advice: &str| match text {
+        Some(text) if valid => Ok((Value::from(text), text.to_owned())),
+        _ => Err(refuse(advice.into())),
+    };
+    match kind {
+        Kind::Path => words(text.is_some_and(|text| !text.is_empty()), "write a path"),
+        Kind::Address => words(
+            text.is_some_and(is_address),
+            "write an address and a port, as 127.0.0.1:8080",
+        ),
+        Kind::NatsUrl => match text {
+            Some(text) if text.split(',').all(is_nats_url) => Ok((Value::from(text), redact(text))),
+            // Not shown: it may hold a password.
+            _ => Err((
+                "is not the address of a NATS server".into(),
+                "write it as nats://host:4222, several with commas between".into(),
+            )),
+        },
+        Kind::Choice(names) => words(
+            text.is_some_and(|text| names.contains(&text)),
+            &format!("use {}", names.join(" or ")),
+        ),
+        Kind::LogFilter => words(
+            text.is_some_and(|text| !text.is_empty() && EnvFilter::try_new(text).is_ok()),
+            "write a level or a list as info,weir=debug",
+        ),
+        Kind::Size(low, high) => number
+            .or_else(|| text.and_then(parse_size))
+            .filter(|bytes| (low..=high).contains(bytes))
+            .map(|bytes| (Value::from(bytes), format_size(bytes)))
+            .ok_or_else(|| {
+                let (low, high) = (format_size(low), format_size(high));
+                refuse(format!("write a size as 64MiB, from {low} to {high}"))
+            }),
+        Kind::Duration(low, high) => text
+            .and_then(parse_duration)
+            .map(|time| time.as_millis() as u64)
+            .filter(|time| (low..=high).contains(time))
+            .map(|time| (Value::from(time), shown_time(time)))
+            .ok_or_else(|| {
+                let (low, high) = (shown_time(low), shown_time(high));
+                refuse(format!(
+                    "write a duration with its unit as 5min, from {low} to {high}"
+                ))
+            }),
+        Kind::Count(low, high) => number
+            .or_else(|| text.and_then(|text| text.parse().ok()))
+            .filter(|count| (low..=high).contains(count))
+            .map(|count| (Value::from(count), count.to_string()))
+            .ok_or_else(|| refuse(format!("write a whole number from {low} to {high}"))),
+    }
+}
+
+fn shown_time(milliseconds: u64) -> String {
+    format_duration(std::time::Duration::from_millis(milliseconds))
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn is_nats_url(text: &str) -> bool {
+    ["nats://", "tls://"]
+        .iter()
+        .filter_map(|scheme| text.trim().strip_prefix(scheme))
+        .any(|rest| {
+            !rest.is_empty() && !rest.starts_with(':') && !rest.contains(char::is_whitespace)
+        })
+}
+
+/// Hides user, password or token of each address.
+fn redact(urls: &str) -> String {
+    let hide = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        _ => url.to_owned(),
+    };
+    urls.split(',').map(hide).collect::<Vec<_>>().join(",")
+}
+
+/// Shows a value in a problem, as it would stand in a file.
+pub(super) fn show_value(value: &Value) -> String {
+    match value {
+        Value::Dict(..) => "a table".into(),
+        Value::Array(..) => "a list".into(),
+        Value::Empty(..) => "empty".into(),
+        Value::String(..) | Value::Char(..) => format!("{:?}", plain(value)),
+        Value::Bool(..) | Value::Num(..) => plain(value),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => text.clone(),
+        Value::Char(_, character) => character.to_string(),
+        Value::Bool(_, truth) => truth.to_string(),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|number| number.to_string())
+            .or_else(|| number.to_u128().map(|number| number.to_string()))
+            .or_else(|| number.to_f64().map(|number| number.to_string()))
+            .unwrap_or_default(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Every key with its kind, default and meaning: the checks, `config show` and the help read this one table.
+
+use crate::limits::{
+    EVENT_BYTES, HTTP_BATCH_EVENTS, HTTP_BODY_BYTES, HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER,
+};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+
+/// What a key holds. Bounds are inclusive; durations are in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Path,
+    Address,
+    NatsUrl,
+    Size(u64, u64),
+    Duration(u64, u64),
+    Count(u64, u64),
+    Choice(&'static [&'static str]),
+    LogFilter,
+}
+
+/// The default of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Default {
+    None,
+    Text(&'static str),
+    /// Bytes, milliseconds or a count, by the kind.
+    Number(u64),
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub key: &'static str,
+    pub kind: Kind,
+    pub default: Default,
+}
+
+const fn field(key: &'static str, kind: Kind, default: Default) -> Field {
+    Field { key, kind, default }
+}
+
+/// All keys but the event types, in the order in which they are shown.
+pub(super) const FIELDS: &[Field] = &[
+    field("data_dir", Kind::Path, Default::Text("data")),
+    field(
+        "drain_deadline",
+        Kind::Duration(0, HOUR),
+        Default::Number(10 * SECOND),
+    ),
+    field(
+        "gateway.listen",
+        Kind::Address,
+        Default::Text("127.0.0.1:8080"),
+    ),
+    field(
+        "gateway.max_connections",
+        Kind::Count(1, 1_000_000),
+        Default::Number(HTTP_CONNECTIONS as u64),
+    ),
+    field(
+        "gateway.max_connections_per_peer",
+        Kind::Count(1, 1_000_000),
+        Default::Number(HTTP_CONNECTIONS_PER_PEER as u64),
+    ),
+    field(
+        "gateway.head_timeout",
+        Kind::Duration(100, HOUR),
+        Default::Number(20 * SECOND),
+    ),
+    field(
+        "gateway.chunk_timeout",
+        Kind::Duration(100, HOUR),
+        Default::Number(10 * SECOND),
+    ),
+    field(
+        "gateway.body_timeout",
+        Kind::Duration(100, HOUR),
+        Default::Number(60 * SECOND),
+    ),
+    field(
+        "gateway.body_bytes",
+        Kind::Size(EVENT_BYTES as u64, 64 * MIB),
+        Default::Number(HTTP_BODY_BYTES as u64),
+    ),
+    field(
+        "gateway.batch_events",
+        Kind::Count(1, 100_000),
+        Default::Number(HTTP_BATCH_EVENTS as u64),
+    ),
+    field(
+        "admin.listen",
+        Kind::Address,
+        Default::Text("127.0.0.1:8081"),
+    ),
+    field("nats.url", Kind::NatsUrl, Default::None),
+    field("nats.server", Kind::Path, Default::None),
+    field(
+        "nats.max_bytes",
+        Kind::Size(64 * MIB, 1024 * TIB),
+        Default::Number(32 * GIB),
+    ),
+    field(
+        "wal.segment_bytes",
+        Kind::Size(512 * KIB, 4 * GIB),
+        Default::Number(64 * MIB),
+    ),
+    field(
+        "wal.segment_age",
+        Kind::Duration(SECOND, 24 * HOUR),
+        Default::Number(300 * SECOND),
+    ),
+    field(
+        "wal.max_bytes",
+        Kind::Size(MIB, 1024 * TIB),
+        Default::Number(8 * GIB),
+    ),
+    field(
+        "wal.grace_bytes",
+        Kind::Size(0, 1024 * TIB),
+        Default::Number(GIB),
+    ),
+    field(
+        "wal.grace_age",
+        Kind::Duration(0, 30 * 24 * HOUR),
+        Default::Number(HOUR),
+    ),
+    field(
+        "log.format",
+        Kind::Choice(&["text", "json"]),
+        Default::Text("text"),
+    ),
+    field("log.filter", Kind::LogFilter, Default::Text("info")),
+];
+
+/// Pairs of numbers of one kind of which the first may not exceed the second.
+pub(super) const ORDERED: &[(&str, &str)] = &[
+    ("wal.segment_bytes", "wal.max_bytes"),
+    ("wal.grace_bytes", "wal.max_bytes"),
+    ("gateway.chunk_timeout", "gateway.body_timeout"),
+    (
+        "gateway.max_connections_per_peer",
+        "gateway.max_connections",
+    ),
+];
+
+/// The table of event types.
+pub(super) const EVENT_TYPES_KEY: &str = "event_types";
+
+/// Returns the field of a key.
+pub(super) fn find(key: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.key == key)
+}
+
+/// Tells whether other keys begin with `key` and a dot.
+pub(super) fn is_section(key: &str) -> bool {
+    FIELDS.iter().any(|field| {
+        field
+            .key
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}

@@ -1,0 +1,267 @@
+//! Keeps the graph in memory true to the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::decode::{Decoder, Recorded, Undecodable};
+use super::progress::Progress;
+use super::status::{LastUndecodable, Phase, Status};
+use crate::clock;
+use crate::event::{Event, Upcasters};
+use crate::graph::Put;
+use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
+use crate::projection::{Fingerprint, Projection};
+use crate::store::memory::snapshot::{self, Head, LoadError};
+use crate::store::memory::MemoryStore;
+use crate::telemetry::names;
+use crate::stream::{Batch, EventLog, Mark, StoredMessage};
+
+/// How a projector keeps its graph.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The snapshot's file.
+    pub snapshot: PathBuf,
+    /// How long after the first change since the last snapshot the next one is written.
+    pub snapshot_every: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("the damaged snapshot {path} cannot be set aside: {error}")]
+    SetAside { path: PathBuf, error: std::io::Error },
+}
+
+/// Reads the log into a graph in memory, and remembers how far in a snapshot.
+pub struct MemoryProjector {
+    log: EventLog,
+    store: MemoryStore,
+    decoder: Decoder,
+    projection: Projection,
+    fingerprint: Fingerprint,
+    progress: Progress,
+    status: Arc<Status>,
+    options: Options,
+    /// When the graph first changed since the last snapshot.
+    changed: Option<Instant>,
+    snapshotting: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl MemoryProjector {
+    /// Begins from the snapshot, or from nothing when there is none that can be used. Blocks.
+    pub fn build(
+        log: EventLog,
+        decoder: Decoder,
+        projection: Projection,
+        upcasters: &Upcasters,
+        options: Options,
+    ) -> Result<Self, BuildError> {
+        let fingerprint = projection.fingerprint(upcasters);
+        let (store, progress) = load(&options.snapshot, &projection, fingerprint)?;
+        let status = Arc::new(Status::default());
+        status.applied_through.store(progress.applied_through(), Ordering::Relaxed);
+        Ok(Self {
+            log, store, decoder, projection, fingerprint, progress, status, options,
+            changed: None,
+            snapshotting: None,
+        })
+    }
+
+    pub fn store(&self) -> MemoryStore {
+        self.store.clone()
+    }
+
+    pub fn status(&self) -> Arc<Status> {
+        self.status.clone()
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Follows the log until it is told to stop, then writes a last snapshot.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.follow() => {}
+            }
+        }
+        if let Some(running) = self.snapshotting.take() {
+            running.await.ok();
+        }
+        if self.changed.is_some() {
+            self.begin_snapshot();
+        }
+        if let Some(last) = self.snapshotting.take() {
+            last.await.ok();
+        }
+    }
+
+    /// Finds the place to go on from and reads on until the log turns out to be another one.
+    async fn follow(&mut self) {
+        self.status.enter(Phase::Waiting);
+        let epoch = match self.log.ensure().await {
+            Ok(identity) => identity.epoch,
+            Err(error) => return wait(&error.to_string()).await,
+        };
+        let matching = match self.log.newest_matching(self.progress.marks()).await {
+            Ok(matching) => matching,
+            Err(error) => return wait(&error.to_string()).await,
+        };
+        let before = self.progress.applied_through();
+        let resume = self.progress.resume(&epoch, matching);
+        if resume.from <= before {
+            self.status.went_back.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(from = resume.from, before, %epoch, "the log is not the one that was read: reading it again");
+        }
+        self.status.applied_through.store(self.progress.applied_through(), Ordering::Relaxed);
+        let mut reader = self.log.reader(resume.from).expecting(epoch.clone(), resume.after);
+        loop {
+            let from = reader.position();
+            let next = tokio::time::timeout(self.options.snapshot_every, reader.next());
+            let Ok(read) = next.await else {
+                self.snapshot_if_due();
+                continue;
+            };
+            match read {
+                Ok(batch) => self.take(from, &batch, epoch.as_str()).await,
+                Err(error) if error.is_retryable() => {
+                    self.status.enter(Phase::Waiting);
+                    tracing::debug!(%error, "the log cannot be read now");
+                }
+                Err(error) => {
+                    tracing::info!(%error, "looking for the place to go on from");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Applies a batch. Not interrupted by a stop between its parts: an await point is only between them.
+    async fn take(&mut self, from: u64, batch: &Batch, epoch: &str) {
+        let mut from = from;
+        for part in batch.messages.chunks(APPLY_AT_ONCE) {
+            let last = self.apply(part, epoch);
+            self.progress.advance(from, last);
+            from = last.sequence + 1;
+            self.status.applied_through.store(self.progress.applied_through(), Ordering::Release);
+            tokio::task::yield_now().await;
+        }
+        self.status.pending.store(batch.pending, Ordering::Relaxed);
+        self.status.enter(if batch.pending == 0 { Phase::Live } else { Phase::CatchingUp });
+        if let Some(newest) = batch.messages.last() {
+            let late_ms = clock::now_ms().saturating_sub(newest.time_ms).max(0);
+            metrics::histogram!(names::PROJECTOR_LAG).record(late_ms as f64 / 1e3);
+            self.changed.get_or_insert_with(Instant::now);
+        }
+        self.snapshot_if_due();
+    }
+
+    /// Decodes and projects beside the readers, then applies while they wait.
+    fn apply(&self, messages: &[StoredMessage], epoch: &str) -> Mark {
+        let events: Vec<Event<'_>> = messages.iter().filter_map(|message| self.decode(message, epoch)).collect();
+        let mut puts: Vec<Put<'_>> = Vec::with_capacity(events.len() * 3);
+        for event in &events {
+            self.projection.project(event, &mut puts);
+        }
+        let outcome = self.store.apply(&puts);
+        self.status.events.fetch_add(events.len() as u64, Ordering::Relaxed);
+        self.status.applied_puts.fetch_add(outcome.applied, Ordering::Relaxed);
+        self.status.superseded_puts.fetch_add(outcome.superseded, Ordering::Relaxed);
+        metrics::counter!(names::PROJECTOR_EVENTS).increment(events.len() as u64);
+        messages.last().expect("chunks are never empty").mark()
+    }
+
+    fn decode<'m>(&self, message: &'m StoredMessage, epoch: &str) -> Option<Event<'m>> {
+        let recorded = Recorded {
+            subject: message.subject(),
+            message_id: message.message_id(),
+            payload: &message.payload,
+            sequence: message.sequence,
+            time_ms: message.time_ms,
+        };
+        match self.decoder.decode(epoch, &recorded) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                self.note(message, &error);
+                None
+            }
+        }
+    }
+
+    fn note(&self, message: &StoredMessage, error: &Undecodable) {
+        metrics::counter!(names::PROJECTOR_UNDECODABLE, "code" => error.code()).increment(1);
+        let count = self.status.undecodable.load(Ordering::Relaxed);
+        // Powers of two: a flood of nonsense is told of without becoming a flood of lines.
+        if (count + 1).is_power_of_two() {
+            tracing::warn!(sequence = message.sequence, %error, total = count + 1, "a message of the log is no event");
+        }
+        self.status.note_undecodable(LastUndecodable {
+            sequence: message.sequence,
+            subject: message.subject().chars().take(100).collect(),
+            reason: error.to_string(),
+        });
+    }
+
+    fn snapshot_if_due(&mut self) {
+        let due = self.changed.is_some_and(|changed| changed.elapsed() >= self.options.snapshot_every);
+        let idle = self.snapshotting.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
+        if due && idle {
+            self.begin_snapshot();
+        }
+    }
+
+    /// Takes the progress now; the documents are written a moment later, which is as good.
+    fn begin_snapshot(&mut self) {
+        self.changed = None;
+        let store = self.store.clone();
+        let path = self.options.snapshot.clone();
+        let head = Head { fingerprint: self.fingerprint, progress: self.progress.encode() };
+        self.snapshotting = Some(tokio::task::spawn_blocking(move || write_snapshot(&store, &head, &path)));
+    }
+}
+
+async fn wait(error: &str) {
+    tracing::warn!(%error, "the log does not answer; trying again");
+    tokio::time::sleep(LOG_RETRY).await;
+}
+
+fn write_snapshot(store: &MemoryStore, head: &Head, path: &Path) {
+    let began = Instant::now();
+    match snapshot::write(store, head, path) {
+        Ok(bytes) => tracing::info!(bytes, took_ms = began.elapsed().as_millis() as u64, "the graph was written to its snapshot"),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the snapshot cannot be written; after a restart the log is read from an older place");
+        }
+    }
+}
+
+fn load(path: &Path, projection: &Projection, fingerprint: Fingerprint) -> Result<(MemoryStore, Progress), BuildError> {
+    let began = Instant::now();
+    let types = projection.types();
+    let empty = || (MemoryStore::new(types.clone()), Progress::default());
+    let damaged = match snapshot::load(path, types, fingerprint) {
+        Ok((graph, head)) => match Progress::decode(&head.progress) {
+            Ok(progress) => {
+                let took_ms = began.elapsed().as_millis() as u64;
+                tracing::info!(through = progress.applied_through(), edges = graph.edge_count(), took_ms, "the graph was read from its snapshot");
+                return Ok((MemoryStore::of(graph), progress));
+            }
+            Err(error) => error.to_string(),
+        },
+        Err(LoadError::Missing) => return Ok(empty()),
+        Err(error @ LoadError::OtherProjection { .. }) => {
+            tracing::warn!(%error, "the graph is built anew from the log");
+            return Ok(empty());
+        }
+        Err(error) => error.to_string(),
+    };
+    let aside = path.with_extension(format!("damaged-{}", clock::now_ms()));
+    tracing::warn!(%damaged, aside = %aside.display(), "the snapshot is set aside and the graph built anew from the log");
+    std::fs::rename(path, &aside).map_err(|error| BuildError::SetAside { path: path.to_owned(), error })?;
+    Ok(empty())
+}

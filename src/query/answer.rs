@@ -1,0 +1,95 @@
+//! The JSON of reads.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::params::format_cursor;
+use crate::event::{EventTypes, format_ms};
+use crate::store::memory::HistoryPage;
+
+/// What an answer rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Basis {
+    /// What this user, or the users of this item, did.
+    History,
+    /// Nothing is known of this one: what is popular.
+    Popular,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Recommendations<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<&'a str>,
+    pub basis: Basis,
+    pub items: Vec<Recommended<'a>>,
+    pub generation: &'a str,
+    pub source: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Recommended<'a> {
+    pub item_id: &'a str,
+    pub score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attrs: Option<&'a Map<String, Value>>,
+    /// The items that led to this one; empty for what is only popular.
+    pub because: Vec<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub popular: bool,
+    /// How many users have both, where the question was for an item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct History<'a> {
+    user_id: &'a str,
+    events: Vec<HistoryEvent<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    generation: &'a str,
+    source: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HistoryEvent<'a> {
+    event_id: &'a str,
+    item_id: &'a str,
+    event_type: &'a str,
+    timestamp: String,
+    source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+}
+
+/// Where answers of this store come from.
+pub(super) const SOURCE: &str = "memory";
+
+pub(super) fn history(user: &str, page: &HistoryPage, types: &EventTypes, generation: &str) -> Response {
+    let events = page.entries.iter().map(|entry| HistoryEvent {
+        event_id: &entry.event_id,
+        item_id: &entry.item,
+        event_type: &types.spec(entry.event_type).name,
+        timestamp: format_ms(entry.at_ms),
+        source: &entry.source,
+        value: entry.value,
+    });
+    json(&History { user_id: user, events: events.collect(), next: page.next.map(format_cursor), generation, source: SOURCE })
+}
+
+pub(super) fn json<T: Serialize>(body: &T) -> Response {
+    let bytes = serde_json::to_vec(body).expect("strings and numbers always serialize");
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

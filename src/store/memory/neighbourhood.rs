@@ -1,0 +1,89 @@
+//! The graph as recommendations look at it.
+
+use std::cmp::Ordering;
+
+use super::graph::Graph;
+use crate::recommend::{Neighbourhood, Touch};
+
+impl Graph {
+    /// The handle of a user that has a document or an edge.
+    pub fn user_handle(&self, id: &str) -> Option<u32> {
+        self.users.find(id)
+    }
+
+    /// The handle of an item that has a document or an edge.
+    pub fn item_handle(&self, id: &str) -> Option<u32> {
+        self.items.find(id)
+    }
+
+    pub fn item_id(&self, handle: u32) -> &str {
+        &self.items.get(handle).id
+    }
+
+    /// The attributes of an item, as its latest profile sets them.
+    pub fn item_attrs(&self, handle: u32) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.items.profiles.get(&handle).map(|profile| &profile.attrs)
+    }
+
+    fn of_user(&self, edge: u32) -> Touch {
+        let slot = self.edges.slot(edge);
+        Touch { node: slot.item, kind: slot.kind(), at_ms: slot.at_ms(), edge }
+    }
+
+    fn of_item(&self, edge: u32) -> Touch {
+        Touch { node: self.edges.slot(edge).user, ..self.of_user(edge) }
+    }
+}
+
+impl Neighbourhood for Graph {
+    fn newest_of_user(&self, user: u32, most: usize, out: &mut Vec<Touch>) {
+        if user < self.users.len() {
+            let newest = self.users.get(user).timeline.newest_first();
+            out.extend(newest.take(most).map(|edge| self.of_user(edge)));
+        }
+    }
+
+    fn newest_of_item(&self, item: u32, most: usize, out: &mut Vec<Touch>) {
+        if item < self.items.len() {
+            let newest = self.items.get(item).timeline.newest_first();
+            out.extend(newest.take(most).map(|edge| self.of_item(edge)));
+        }
+    }
+
+    fn around(&self, moment: Touch, side: usize, out: &mut Vec<Touch>) {
+        if moment.node >= self.users.len() {
+            return;
+        }
+        let timeline = &self.users.get(moment.node).timeline;
+        let older = |edge: u32| self.chronology(edge, moment.edge) == Ordering::Less;
+        let begin = out.len();
+        timeline.around(side, older, |edge| out.push(self.of_user(edge)));
+        debug_assert!(out[begin..].iter().any(|touch| touch.edge == moment.edge));
+    }
+
+    fn item_degree(&self, item: u32) -> u32 {
+        self.popularity.count(item)
+    }
+
+    fn popular(&self, most: usize, out: &mut Vec<u32>) {
+        let begin = out.len();
+        let mut least = 0;
+        for (place, (item, count)) in self.popularity.greatest_first().enumerate() {
+            // Beyond the bound only those who share the last one's count still matter.
+            if count == 0 || (place >= most && count < least) {
+                break;
+            }
+            least = count;
+            out.push(item);
+        }
+        let found = &mut out[begin..];
+        found.sort_unstable_by(|a, b| {
+            self.item_degree(*b).cmp(&self.item_degree(*a)).then_with(|| self.compare_items(*a, *b))
+        });
+        out.truncate(begin + most);
+    }
+
+    fn compare_items(&self, a: u32, b: u32) -> Ordering {
+        self.items.get(a).id.cmp(&self.items.get(b).id)
+    }
+}

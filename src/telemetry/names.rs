@@ -1,0 +1,123 @@
+//! Every metric: its name, what it tells, and its unit.
+//!
+//! A metric that is not in [`ALL`] has no help text on `/metrics`; a test holds that each is listed once.
+
+use metrics::Unit;
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// The description of one metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub help: &'static str,
+}
+
+pub const HTTP_CONNECTIONS_OPEN: &str = "weir_http_connections_open";
+pub const HTTP_CONNECTIONS_REFUSED: &str = "weir_http_connections_refused_total";
+pub const HTTP_PANICS: &str = "weir_http_panics_total";
+pub const BROKER_RUNNING: &str = "weir_broker_running";
+pub const BROKER_RESTARTS: &str = "weir_broker_restarts_total";
+pub const WAL_BYTES: &str = "weir_wal_bytes";
+pub const WAL_HIGH_WATER: &str = "weir_wal_high_water";
+pub const WAL_PUBLISHED: &str = "weir_wal_published";
+pub const WAL_LOST_ENTRIES: &str = "weir_wal_lost_entries";
+pub const WAL_DEGRADED: &str = "weir_wal_degraded";
+pub const RELAY_LAG_EVENTS: &str = "weir_relay_lag_events";
+pub const RELAY_HEALED_EVENTS: &str = "weir_relay_healed_events";
+pub const PROJECTOR_APPLIED_THROUGH: &str = "weir_projector_applied_through";
+pub const PROJECTOR_PENDING: &str = "weir_projector_pending";
+pub const GRAPH_EDGES: &str = "weir_graph_edges";
+pub const GRAPH_BYTES: &str = "weir_graph_bytes";
+pub const NATS_CONNECTED: &str = "weir_nats_connected";
+pub const GATEWAY_EVENTS: &str = "weir_gateway_events_total";
+pub const GATEWAY_INVALID: &str = "weir_gateway_invalid_total";
+pub const GATEWAY_REFUSED: &str = "weir_gateway_refused_total";
+pub const PROJECTOR_EVENTS: &str = "weir_projector_events_total";
+pub const PROJECTOR_UNDECODABLE: &str = "weir_projector_undecodable_total";
+pub const PROJECTOR_LAG: &str = "weir_projector_lag_seconds";
+pub const QUERY_SECONDS: &str = "weir_query_seconds";
+
+/// Every metric of the product.
+pub const ALL: &[Metric] = &[
+    Metric {
+        name: HTTP_CONNECTIONS_OPEN,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Open HTTP connections, by listener",
+    },
+    Metric {
+        name: HTTP_CONNECTIONS_REFUSED,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Connections refused at a limit, by listener and reason (total, peer)",
+    },
+    Metric {
+        name: HTTP_PANICS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Requests whose handler panicked, by listener; each is a defect",
+    },
+    Metric {
+        name: BROKER_RUNNING,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 while the nats-server child of weir dev runs, else 0",
+    },
+    Metric {
+        name: BROKER_RESTARTS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Times the nats-server child died and was started again",
+    },
+    Metric { name: WAL_BYTES, kind: Kind::Gauge, unit: Unit::Bytes, help: "Size of the write-ahead log's segments" },
+    Metric { name: WAL_HIGH_WATER, kind: Kind::Gauge, unit: Unit::Count, help: "Highest synced sequence of the write-ahead log" },
+    Metric { name: WAL_PUBLISHED, kind: Kind::Gauge, unit: Unit::Count, help: "Sequence of the write-ahead log through which all is in the stream" },
+    Metric { name: WAL_LOST_ENTRIES, kind: Kind::Gauge, unit: Unit::Count, help: "Events that were answered and are gone: a broken promise" },
+    Metric { name: WAL_DEGRADED, kind: Kind::Gauge, unit: Unit::Count, help: "1 while the write-ahead log does not keep its full promise, else 0" },
+    Metric { name: RELAY_LAG_EVENTS, kind: Kind::Gauge, unit: Unit::Count, help: "Events synced to disk and not yet in the stream" },
+    Metric { name: RELAY_HEALED_EVENTS, kind: Kind::Gauge, unit: Unit::Count, help: "Events published again because the stream had lost them, since the start" },
+    Metric { name: PROJECTOR_APPLIED_THROUGH, kind: Kind::Gauge, unit: Unit::Count, help: "Sequence of the stream through which all is in the graph" },
+    Metric { name: PROJECTOR_PENDING, kind: Kind::Gauge, unit: Unit::Count, help: "Messages the stream held behind the last batch that was read" },
+    Metric { name: GRAPH_EDGES, kind: Kind::Gauge, unit: Unit::Count, help: "Edges of the graph in memory, tombstones included" },
+    Metric { name: GRAPH_BYTES, kind: Kind::Gauge, unit: Unit::Bytes, help: "Memory of vertices, edges and indexes, without attributes of profiles" },
+    Metric { name: NATS_CONNECTED, kind: Kind::Gauge, unit: Unit::Count, help: "1 while NATS is connected, else 0" },
+    Metric { name: GATEWAY_EVENTS, kind: Kind::Counter, unit: Unit::Count, help: "Events stored in the write-ahead log" },
+    Metric { name: GATEWAY_INVALID, kind: Kind::Counter, unit: Unit::Count, help: "Invalid events of batches of which others were stored" },
+    Metric { name: GATEWAY_REFUSED, kind: Kind::Counter, unit: Unit::Count, help: "Requests refused as a whole, by code" },
+    Metric { name: PROJECTOR_EVENTS, kind: Kind::Counter, unit: Unit::Count, help: "Events applied to the graph" },
+    Metric { name: PROJECTOR_UNDECODABLE, kind: Kind::Counter, unit: Unit::Count, help: "Messages of the stream that are no events, by code" },
+    Metric { name: PROJECTOR_LAG, kind: Kind::Histogram, unit: Unit::Seconds, help: "From a message's time in the stream to its effect in the graph, the newest of each batch" },
+    Metric { name: QUERY_SECONDS, kind: Kind::Histogram, unit: Unit::Seconds, help: "Time to compute an answer, by route" },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_metric_is_listed_once_and_named_by_the_conventions() {
+        let mut seen = BTreeSet::new();
+        for metric in ALL {
+            assert!(seen.insert(metric.name), "{} is listed twice", metric.name);
+            assert!(metric.name.starts_with("weir_"), "{}", metric.name);
+            assert!(!metric.help.is_empty(), "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == Kind::Counter,
+                "{}: counters, and only counters, end in _total",
+                metric.name
+            );
+        }
+    }
+}
