@@ -3,11 +3,13 @@
 //! The binary is `WEIR_NATS_SERVER`, else `.tools/bin/nats-server` in the repository, else the PATH's.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use async_nats::jetstream::Context;
 use tempfile::TempDir;
+
+use super::ports::free_port;
 
 /// A running, or stopped, server.
 pub struct NatsServer {
@@ -47,6 +49,11 @@ impl NatsServer {
     /// Returns the monitoring address.
     pub fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// Connects a producer of its own.
+    pub async fn jetstream(&self) -> Context {
+        jetstream(&self.url()).await
     }
 
     /// Kills the server as a power failure would.
@@ -115,18 +122,22 @@ pub fn accepts(config: &Path) -> bool {
     checked.expect("nats-server starts").status.success()
 }
 
-fn binary() -> PathBuf {
+/// Connects to a server's JetStream; its publishes are told within two seconds.
+pub async fn jetstream(url: &str) -> Context {
+    let client = async_nats::connect(url).await.expect("the server can be reached");
+    let mut context = async_nats::jetstream::new(client);
+    context.set_timeout(std::time::Duration::from_secs(2));
+    context
+}
+
+/// Returns the program that tests run.
+pub fn binary() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin/nats-server");
     match std::env::var_os("WEIR_NATS_SERVER") {
         Some(path) => path.into(),
         None if installed.exists() => installed,
         None => "nats-server".into(),
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn copy_dir(from: &Path, to: &Path) {
