@@ -8,13 +8,7 @@ use crate::limits::WINDOW_TOUCHES;
 const DAY_MS: u64 = 86_400_000;
 
 /// A user's item with less than this share of the strongest one's weight is no seed.
-pub(super) const WEAKEST_SEED: f64 = 1.0 / 15.0;
-
-/// A hot seed says less about taste: what it leads to is divided by this power of its degree.
-const SEED_DEGREE: f64 = -0.5;
-
-/// A popular candidate is met by chance: its score is divided by this power of its degree.
-const CANDIDATE_DEGREE: f64 = -0.3;
+pub(super) const WEAKEST_SEED: f64 = 1.0 / 10.0;
 
 /// What a neighbour met before the shared item says less than what came after it.
 const BEFORE: f64 = 0.6;
@@ -35,12 +29,14 @@ pub(super) fn strength(weights: f64) -> f64 {
     weights.max(0.0).ln_1p() / std::f64::consts::LN_2
 }
 
+/// Factor for a seed: a hot item says less about taste.
 pub(super) fn seed_degree(degree: u32) -> f64 {
-    f64::from(degree.max(1)).powf(SEED_DEGREE)
+    1.0 / f64::from(degree.max(1)).sqrt()
 }
 
+/// Factor for a candidate: a popular item is met by chance.
 pub(super) fn candidate_degree(degree: u32) -> f64 {
-    f64::from(degree.max(1)).powf(CANDIDATE_DEGREE)
+    1.0 / f64::from(degree.max(1)).cbrt()
 }
 
 /// The factors of closeness, computed once an answer because a window looks them up thousands of times.
