@@ -7,8 +7,12 @@ use crate::limits::WINDOW_TOUCHES;
 
 const DAY_MS: u64 = 86_400_000;
 
+/// The weight of a user's item falls with this power of its place. A steeper fall gains nothing on
+/// data with an order, and costs a fifth of the hits where the order says nothing.
+const AGE_POWER: f64 = -0.75;
+
 /// A user's item with less than this share of the strongest one's weight is no seed.
-pub(super) const WEAKEST_SEED: f64 = 1.0 / 10.0;
+pub(super) const WEAKEST_SEED: f64 = 1.0 / 15.0;
 
 /// What a neighbour met before the shared item says less than what came after it.
 const BEFORE: f64 = 0.6;
@@ -21,7 +25,7 @@ const DAYS_POWER: f64 = -0.3;
 
 /// Weight of the user's item that `newer` other items of its own are newer than.
 pub(super) fn position(newer: f64) -> f64 {
-    1.0 / (1.0 + newer)
+    (1.0 + newer).powf(AGE_POWER)
 }
 
 /// What an event weight adds up to: doubling it adds a constant, a single view is 1.
