@@ -5,10 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use tempfile::TempDir;
 
+use super::eventually;
 use super::ports::free_port;
 
 /// A running, or stopped, server.
@@ -122,11 +124,12 @@ pub fn accepts(config: &Path) -> bool {
     checked.expect("nats-server starts").status.success()
 }
 
-/// Connects to a server's JetStream; its publishes are told within two seconds.
+/// Connects to a server's JetStream once it serves; its publishes are told within two seconds.
 pub async fn jetstream(url: &str) -> Context {
-    let client = async_nats::connect(url).await.expect("the server can be reached");
+    let connect = async || async_nats::connect(url).await.ok();
+    let client = eventually("the server can be reached", Duration::from_secs(20), connect).await;
     let mut context = async_nats::jetstream::new(client);
-    context.set_timeout(std::time::Duration::from_secs(2));
+    context.set_timeout(Duration::from_secs(2));
     context
 }
 
@@ -151,4 +154,32 @@ fn copy_dir(from: &Path, to: &Path) {
             fs::copy(entry.path(), &target).expect("the file can be copied");
         }
     }
+}
+
+/// One message of the stream, read past weir's own code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub sequence: u64,
+    pub subject: String,
+    /// Its `Nats-Msg-Id`, empty if it has none.
+    pub message_id: String,
+    pub payload: String,
+}
+
+/// Returns everything the stream of events holds, in its order.
+pub async fn stored(context: &Context) -> Vec<Stored> {
+    let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
+    let state = stream.info().await.expect("the stream answers").state.clone();
+    let mut all = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.direct_get(sequence).await.expect("the message is there");
+        let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
+        all.push(Stored {
+            sequence,
+            subject: message.subject.to_string(),
+            message_id: id.to_owned(),
+            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+        });
+    }
+    all
 }
