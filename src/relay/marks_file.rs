@@ -68,7 +68,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = MarksFile::new(dir.path());
         assert_eq!(file.read().unwrap(), PublishMarks::default());
-        let mut marks = PublishMarks::of(Epoch::random());
+        let mut marks = PublishMarks::of(Epoch("one".into()));
         marks.push(3, Mark { sequence: 9, hash: [1; 16] });
         file.write(&marks).unwrap();
         assert_eq!(file.read().unwrap(), marks);

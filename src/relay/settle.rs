@@ -151,7 +151,7 @@ fn settle_each(group: Group, outcomes: Vec<Outcome>) -> Settled {
 
 /// Narrows down which entries a batch was refused for.
 fn halves(mut group: Group) -> Vec<Group> {
-    if group.entries.len() <= limits::RELAY_SINGLY {
+    if group.entries.len() <= limits::RELAY_REFUSED_SINGLY {
         return vec![Group { singly: true, ..group }];
     }
     let upper = group.entries.split_off(group.entries.len() / 2);
@@ -226,10 +226,9 @@ mod tests {
             rounds += 1;
         }
         assert!(rounds < 64);
-        assert!(
-            open.iter()
-                .all(|group| group.entries.len() <= limits::RELAY_SINGLY && group.attempts == 0)
-        );
+        assert!(open.iter().all(
+            |group| group.entries.len() <= limits::RELAY_REFUSED_SINGLY && group.attempts == 0
+        ));
         assert_eq!(open.iter().map(|group| group.entries.len()).sum::<usize>(), 1000);
     }
 

@@ -84,7 +84,7 @@ impl EventLog {
     async fn create(&self) -> Result<Identity, EnsureError> {
         let mut config = self.declared();
         let max_bytes = config.max_bytes;
-        let epoch = Epoch::random();
+        let epoch = new_epoch();
         set_epoch(&mut config, &epoch);
         let created = self.bounded(self.context().create_stream(config), "no answer").await?;
         match created {
@@ -103,7 +103,7 @@ impl EventLog {
 
     async fn repair(&self, found: Config) -> Result<Identity, EnsureError> {
         let mut config = repaired(&self.declared(), &found);
-        let epoch = epoch_of(&found).unwrap_or_else(Epoch::random);
+        let epoch = epoch_of(&found).unwrap_or_else(new_epoch);
         set_epoch(&mut config, &epoch);
         if config != found {
             for finding in differences(&self.declared(), &found) {
@@ -125,6 +125,11 @@ impl EventLog {
         }
         Ok(Identity { epoch, created: false })
     }
+}
+
+/// Makes an epoch that no other stream has.
+fn new_epoch() -> Epoch {
+    Epoch(uuid::Uuid::now_v7().simple().to_string())
 }
 
 fn is_no_room(error: &CreateStreamError) -> bool {

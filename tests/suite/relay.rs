@@ -314,3 +314,46 @@ async fn what_a_cut_back_stream_lost_comes_back_although_it_grew_past_the_marks(
     // Only what the stream lost, and little beyond, was published again.
     assert!(status.healed < 2_000, "{status:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_stream_is_an_alarm_and_nothing_is_lost() {
+    let server = NatsServer::start();
+    let mut rig = Rig::new(&server).await;
+    let nats =
+        Nats::connect(NatsOptions { url: server.url(), name: "small".into() }).await.unwrap();
+    let small = LogOptions { max_bytes: Some(20_000), ..LogOptions::default() };
+    rig.log = EventLog::new(nats, small).await;
+    rig.start();
+    rig.append(1..2_001).await;
+    let alarmed = async || rig.status().alarm.filter(|alarm| alarm.contains("full"));
+    eventually("the alarm is raised", DEADLINE, alarmed).await;
+    rig.append(2_001..2_011).await;
+    assert!(rig.status().lag > 0);
+
+    rig.stop().await;
+    rig.log = log(&server, "large").await;
+    rig.start();
+    let status = rig.settled().await;
+    assert_eq!((status.alarm, status.heals), (None, 0));
+    assert_holds_once(&server, 1..2_011).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_stops_taking_batches_is_repaired() {
+    let server = NatsServer::start();
+    let rig = Rig::started(&server).await;
+    rig.append(1..1_001).await;
+    rig.settled().await;
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let mut config = jetstream.get_stream("EVENTS").await.unwrap().cached_info().config.clone();
+    config.allow_atomic_publish = false;
+    jetstream.update_stream(&config).await.unwrap();
+    rig.append(1_001..3_001).await;
+    rig.settled().await;
+    let repaired = async || {
+        let stream = jetstream.get_stream("EVENTS").await.ok()?;
+        stream.cached_info().config.allow_atomic_publish.then_some(())
+    };
+    eventually("batches are allowed again", DEADLINE, repaired).await;
+    assert_holds_once(&server, 1..3_001).await;
+}

@@ -118,6 +118,12 @@ impl Drop for NatsServer {
     }
 }
 
+/// Says whether the server takes a configuration file.
+pub fn accepts(config: &Path) -> bool {
+    let checked = Command::new(binary()).arg("-t").arg("-c").arg(config).output();
+    checked.expect("nats-server starts").status.success()
+}
+
 /// Connects to a server's JetStream once it serves; its publishes are told within two seconds.
 pub async fn jetstream(url: &str) -> Context {
     let connect = async || async_nats::connect(url).await.ok();
