@@ -48,7 +48,7 @@ pub fn event(event_type: &str, user: &str, item: &str) -> Value {
 
 /// Joins events to NDJSON.
 pub fn ndjson(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    events.iter().flat_map(|event| [event.to_string(), "\n".to_owned()]).collect()
 }
 
 impl Client {
