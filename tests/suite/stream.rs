@@ -9,7 +9,7 @@ use weir::stream::{
 };
 
 use crate::support::eventually;
-use crate::support::nats::NatsServer;
+use crate::support::nats::{NatsServer, accepts};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -384,4 +384,11 @@ async fn a_stream_that_the_server_has_no_room_for_is_refused_with_a_remedy() {
     };
     let text = eventually("the server refuses", DEADLINE, refused).await;
     assert!(text.contains("max_file_store"), "{text}");
+}
+
+#[test]
+fn the_configuration_for_a_single_server_is_accepted() {
+    let nats = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("nats");
+    assert!(accepts(&nats.join("single.conf")));
+    assert!(!accepts(&nats.join("stream-events.json")));
 }

@@ -109,6 +109,12 @@ impl Drop for NatsServer {
     }
 }
 
+/// Says whether the server takes a configuration file.
+pub fn accepts(config: &Path) -> bool {
+    let checked = Command::new(binary()).arg("-t").arg("-c").arg(config).output();
+    checked.expect("nats-server starts").status.success()
+}
+
 fn binary() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin/nats-server");
     match std::env::var_os("WEIR_NATS_SERVER") {
