@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 START_DEADLINE = 120.0
 STOP_DEADLINE = 30.0
+# A connection that was idle for longer may be closed by weir just when it is used again.
+FRESH_SECONDS = 5.0
 
 
 class Trouble(Exception):
@@ -25,9 +27,14 @@ class Client:
     def __init__(self, port):
         self.port = port
         self.connection = None
+        self.used = 0.0
 
     def ask(self, method, path, body=None, content_type="application/json"):
         """Returns the status and the answer's JSON. One try: a lost connection is the caller's to judge."""
+        now = time.monotonic()
+        if now - self.used > FRESH_SECONDS:
+            self.close()
+        self.used = now
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             self.connection.connect()
