@@ -174,8 +174,8 @@ pub const HISTORY_ITEMS: usize = 128;
 pub const SEED_ITEMS: usize = 48;
 
 /// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each,
-/// an answer reads about 34,000 touches, which keeps it below 2 ms at a million edges on one core.
-pub const NEIGHBOURS: usize = 2000;
+/// an answer reads about 27,000 touches, which keeps it below 2 ms at a million edges on one core.
+pub const NEIGHBOURS: usize = 1500;
 
 /// Neighbours visited for one seed: more of a hot item's users change the answer no further.
 pub const SEED_NEIGHBOURS: usize = 500;

@@ -61,6 +61,10 @@ async fn start_broker(settings: &Settings, layout: &Layout) -> anyhow::Result<Op
     if settings.nats.url.is_some() {
         return Ok(None);
     }
+    let (free, bound) = (layout.free_bytes().unwrap_or(u64::MAX), settings.nats.max_bytes);
+    if free < bound {
+        tracing::warn!(free, bound, "the disk has less room than the stream may take: lower nats.max_bytes, or watch the disk");
+    }
     let broker = Broker::start(options::broker(settings, layout)).await?;
     tracing::info!(url = broker.url, monitor = broker.monitor_url, "nats-server runs as a child");
     Ok(Some(broker))

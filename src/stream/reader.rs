@@ -199,7 +199,11 @@ async fn gather(
         biased;
         verdict = gathered => verdict,
         _ = link.changed() => Verdict::Fine,
-        () = tokio::time::sleep_until(silent_at) => Verdict::Reopen("the server is silent"),
+        // Heartbeats are heard while gathering, and move the end of patience.
+        () = tokio::time::sleep_until(silent_at) => match session.silent_at() > silent_at {
+            true => Verdict::Fine,
+            false => Verdict::Reopen("the server is silent"),
+        },
     }
 }
 

@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod relay;
+mod durability;
+mod http;
+mod nats_producers;
 mod stream;

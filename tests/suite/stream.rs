@@ -317,6 +317,27 @@ async fn a_reader_goes_on_after_its_consumer_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_idle_reader_keeps_its_consumer() {
+    let server = NatsServer::start();
+    let log = ensured(&server).await;
+    publish(&log, 1..2).await;
+    let mut reader = log.reader(1);
+    assert_eq!(read(&mut reader, 1).await, numbered(1..2));
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let stream = jetstream.get_stream("EVENTS").await.unwrap();
+    let names = async || -> Vec<String> {
+        futures_util::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap()
+    };
+    let before = names().await;
+    // Longer than the silence after which a reader takes its server for dead.
+    let idle = tokio::time::timeout(Duration::from_millis(5_500), reader.next()).await;
+    assert!(idle.is_err(), "{idle:?}");
+    assert_eq!(names().await, before);
+    publish(&log, 2..3).await;
+    assert_eq!(read(&mut reader, 1).await, numbered(2..3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_names_a_stream_that_is_gone_and_one_that_is_another() {
     let server = NatsServer::start();
     let log = ensured(&server).await;
