@@ -159,7 +159,7 @@ pub const HISTORY_DEFAULT: usize = 50;
 pub const HISTORY_SCAN: usize = 20_000;
 
 /// Configured event types: few by design, since each is a subject and an edge collection.
-pub const EVENT_TYPES: usize = 256;
+pub const EVENT_TYPES: usize = 200;
 
 /// Longest name of an event type or collection, in bytes (inclusive).
 pub const NAME_BYTES: usize = 64;

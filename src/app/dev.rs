@@ -141,7 +141,7 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
     let parser = Parser::new(types.clone(), upcasters.clone());
     let wal_options = options::wal(settings, layout);
     let wal = tokio::task::spawn_blocking(move || Wal::open(wal_options)).await??;
-    let monitor_url = broker.map(|broker| broker.monitor_url.clone());
+    let monitor_url = broker.map_or_else(|| settings.nats.monitor_url.clone(), |broker| Some(broker.monitor_url.clone()));
     let nats_url = broker.map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
     let log = async |name: &str| {
         let nats = Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") }).await?;
