@@ -53,7 +53,8 @@ fn head(buffer: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
     let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
     };
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "an answer without a status or a length");
+    let invalid =
+        || io::Error::new(io::ErrorKind::InvalidData, "an answer without a status or a length");
     let head = std::str::from_utf8(&buffer[..end]).map_err(|_| invalid())?;
     let status = head.get(9..12).and_then(|text| text.parse().ok()).ok_or_else(invalid)?;
     let length = head.lines().find_map(|line| {

@@ -75,7 +75,8 @@ pub fn bodies(seed: u64, count: usize, events: usize) -> Vec<String> {
         for number in 0..events {
             let kind = if number % 10 == 9 { "purchased" } else { "viewed" };
             let (user, item) = (random.below(USERS), random.below(ITEMS));
-            writeln!(body, r#"{{"userId":"u{user}","itemId":"i{item}","eventType":"{kind}"}}"#).expect("a string takes everything");
+            writeln!(body, r#"{{"userId":"u{user}","itemId":"i{item}","eventType":"{kind}"}}"#)
+                .expect("a string takes everything");
         }
         body
     };
@@ -89,7 +90,9 @@ pub fn parser() -> Parser {
 
 /// Events as the gateway writes them to the WAL, each with an id of its own.
 pub fn entries(parser: &Parser, body: &str) -> Vec<Bytes> {
-    let prepared = prepare(parser, body.as_bytes(), Shape::Lines, clock::now_ms(), || Uuid::now_v7().to_string());
+    let prepared = prepare(parser, body.as_bytes(), Shape::Lines, clock::now_ms(), || {
+        Uuid::now_v7().to_string()
+    });
     prepared.expect("lines are never malformed as a whole").entries
 }
 
@@ -149,11 +152,24 @@ pub fn graph(types: &Arc<EventTypes>, edges: usize, crowd: &Crowd, names: Names)
     let kind = |name: &str| types.find(name).expect("a type that exists out of the box");
     let (viewed, purchased) = (kind("viewed"), kind("purchased"));
     for number in 0..edges {
-        let (user, item) = (names.user(crowd.user(&mut random)), names.item(crowd.item(&mut random)));
+        let (user, item) =
+            (names.user(crowd.user(&mut random)), names.item(crowd.item(&mut random)));
         let event_type = if number % 10 == 9 { purchased } else { viewed };
         let at_ms = FIRST_MS + SPAN_MS * number as i64 / edges as i64;
         let event_id = names.event(&mut random);
-        add(&mut graph, types, event_type, Edge { user: &user, item: &item, at_ms, event_id: &event_id, source: "default", value: None });
+        add(
+            &mut graph,
+            types,
+            event_type,
+            Edge {
+                user: &user,
+                item: &item,
+                at_ms,
+                event_id: &event_id,
+                source: "default",
+                value: None,
+            },
+        );
     }
     graph
 }

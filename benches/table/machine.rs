@@ -15,14 +15,23 @@ const TICKS: f64 = 100.0;
 /// Says in one line what the figures depend on most: cores, memory, and the disk's sync.
 pub fn describe(dir: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let model = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".into());
-    let memory_kib: f64 = first_value("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0.0);
-    let disk = fs::create_dir_all(dir).ok().and_then(|()| filesystem(&dir.canonicalize().ok()?)).unwrap_or_else(|| "unknown disk".into());
+    let model =
+        first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".into());
+    let memory_kib: f64 = first_value("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split(' ').next()?.parse().ok())
+        .unwrap_or(0.0);
+    let disk = fs::create_dir_all(dir)
+        .ok()
+        .and_then(|()| filesystem(&dir.canonicalize().ok()?))
+        .unwrap_or_else(|| "unknown disk".into());
     let sync = sync_latencies(dir).map_or_else(
         |error| format!("cannot be probed: {error}"),
         |times| format!("{:.2} ms, p99 {:.2} ms", times.percentile(50.0), times.percentile(99.0)),
     );
-    format!("{cores} cores ({model}), {:.0} GiB, files on {disk}, write and sync of 4 KiB {sync}", memory_kib / 1_048_576.0)
+    format!(
+        "{cores} cores ({model}), {:.0} GiB, files on {disk}, write and sync of 4 KiB {sync}",
+        memory_kib / 1_048_576.0
+    )
 }
 
 /// Processor time that a process has used so far, in seconds; `None` when it is gone.

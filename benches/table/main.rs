@@ -59,7 +59,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let bench = Bench::new(arguments.quick);
-    let rows = if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
+    let rows =
+        if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
     let machine = machine::describe(&bench.dir);
     eprintln!("{machine}");
     let mut reports = Vec::new();

@@ -1,6 +1,6 @@
 //! A nats-server as `weir dev` runs its own, with connections to it, for rows that measure components.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -23,7 +23,9 @@ impl NatsServer {
     pub async fn start(bench: &Bench) -> anyhow::Result<Self> {
         let dir = bench.folder()?;
         let launcher = vec![bench.weir.clone().into_os_string(), "exec-with-parent".into()];
-        let options = broker::Options { launcher, ..broker::Options::new(dir.path().join("nats")) };
+        let server = std::env::var_os("WEIR_NATS_SERVER").map(PathBuf::from);
+        let options =
+            broker::Options { launcher, server, ..broker::Options::new(dir.path().join("nats")) };
         let broker = Broker::start(options).await?;
         Ok(Self { broker, dir })
     }
@@ -35,7 +37,9 @@ impl NatsServer {
 
     /// The log over a connection of its own, with its stream made.
     pub async fn log(&self, name: &str) -> anyhow::Result<EventLog> {
-        let nats = Nats::connect(NatsOptions { url: self.broker.url.clone(), name: name.to_owned() }).await?;
+        let nats =
+            Nats::connect(NatsOptions { url: self.broker.url.clone(), name: name.to_owned() })
+                .await?;
         let monitor_url = Some(self.broker.monitor_url.clone());
         let log = EventLog::new(nats, LogOptions { monitor_url, ..LogOptions::default() }).await;
         log.ensure().await.context("the stream cannot be made")?;
@@ -59,7 +63,11 @@ impl Message {
     /// Takes an entry of the WAL.
     pub fn of(entry: &Bytes) -> Self {
         let publication = Publication::decode(entry).expect("the gateway made the entry");
-        Self { subject: publication.subject(), id: publication.message_id, payload: publication.payload }
+        Self {
+            subject: publication.subject(),
+            id: publication.message_id,
+            payload: publication.payload,
+        }
     }
 
     pub fn outgoing(&self) -> Outgoing<'_> {
@@ -68,7 +76,10 @@ impl Message {
 }
 
 /// Publishes in atomic batches of the relay's size, as many at once as it has, and nothing besides.
-pub async fn publish(log: &EventLog, messages: impl Iterator<Item = Vec<Message>>) -> anyhow::Result<()> {
+pub async fn publish(
+    log: &EventLog,
+    messages: impl Iterator<Item = Vec<Message>>,
+) -> anyhow::Result<()> {
     let sent = messages.map(async |batch: Vec<Message>| {
         debug_assert!(batch.len() <= ATOMIC_BATCH_MESSAGES);
         let outgoing: Vec<Outgoing<'_>> = batch.iter().map(Message::outgoing).collect();

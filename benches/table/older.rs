@@ -12,7 +12,8 @@ use crate::client::{Client, get};
 use crate::process::{Server, free_port};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/bench.d");
-const MODULE_FOLDERS: [&str; 3] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"];
+const MODULE_FOLDERS: [&str; 3] =
+    ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"];
 const LUA_MODULE: &str = "ngx_http_lua_module.so";
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -33,7 +34,8 @@ fn installed() -> Option<Installed> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     let nginx = folders.map(|folder| folder.join("nginx")).find(|path| path.is_file())?;
-    let modules = MODULE_FOLDERS.into_iter().find(|folder| Path::new(folder).join(LUA_MODULE).is_file())?;
+    let modules =
+        MODULE_FOLDERS.into_iter().find(|folder| Path::new(folder).join(LUA_MODULE).is_file())?;
     Some(Installed { nginx, modules })
 }
 
@@ -52,7 +54,8 @@ impl OlderGateway {
         fs::copy(files.join("older-gateway.lua"), dir.path().join("older-gateway.lua"))?;
         let root = dir.path().to_str().context("the folder's name is not UTF-8")?;
         let arguments = ["-p", root, "-c", "nginx.conf", "-e", "stderr"];
-        let mut server = Server::start("nginx", &bench.weir, &installed.nginx, &arguments, dir.path())?;
+        let mut server =
+            Server::start("nginx", &bench.weir, &installed.nginx, &arguments, dir.path())?;
         let address = format!("127.0.0.1:{gateway}");
         server.wait_for("it serves", START_DEADLINE, || {
             let mut client = Client::connect(&address).ok()?;

@@ -15,7 +15,7 @@ const END_PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const SHOWN_LINES: usize = 8;
 
-/// A running server; dropping it ends it.
+/// A running program, a server mostly; dropping it ends it.
 pub struct Server {
     name: &'static str,
     child: Child,
@@ -24,17 +24,30 @@ pub struct Server {
 
 impl Server {
     /// Starts a program through `weir exec-with-parent`, so that it gets SIGTERM when this thread ends.
-    pub fn start<A: AsRef<OsStr>>(name: &'static str, weir: &Path, program: &Path, arguments: &[A], dir: &Path) -> anyhow::Result<Self> {
+    pub fn start<A: AsRef<OsStr>>(
+        name: &'static str,
+        weir: &Path,
+        program: &Path,
+        arguments: &[A],
+        dir: &Path,
+    ) -> anyhow::Result<Self> {
         let log = dir.join(format!("{name}.log"));
-        let output = File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
+        let output =
+            File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
         let mut command = Command::new(weir);
         // What the caller's environment configures is not what is measured.
-        let configured = std::env::vars_os().map(|(key, _)| key).filter(|key| key.to_string_lossy().starts_with("WEIR_"));
+        let configured = std::env::vars_os()
+            .map(|(key, _)| key)
+            .filter(|key| key.to_string_lossy().starts_with("WEIR_"));
         configured.filter(|key| key != "WEIR_NATS_SERVER").for_each(|key| {
             command.env_remove(key);
         });
         let child = command
-            .args([OsStr::new("exec-with-parent"), OsStr::new(&std::process::id().to_string()), OsStr::new("--")])
+            .args([
+                OsStr::new("exec-with-parent"),
+                OsStr::new(&std::process::id().to_string()),
+                OsStr::new("--"),
+            ])
             .arg(program)
             .args(arguments)
             .current_dir(dir)
@@ -51,7 +64,12 @@ impl Server {
     }
 
     /// Waits until `condition` gives something; fails when the child ends or the deadline passes.
-    pub fn wait_for<T>(&mut self, what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        mut condition: impl FnMut() -> Option<T>,
+    ) -> anyhow::Result<T> {
         let end = Instant::now() + deadline;
         loop {
             if let Some(value) = condition() {
@@ -61,10 +79,31 @@ impl Server {
                 bail!("{} ended ({status}) before {what}:\n{}", self.name, self.last_words());
             }
             if Instant::now() > end {
-                bail!("{}: not within {deadline:?}: {what}; its last words:\n{}", self.name, self.last_words());
+                bail!(
+                    "{}: not within {deadline:?}: {what}; its last words:\n{}",
+                    self.name,
+                    self.last_words()
+                );
             }
             thread::sleep(LOOK_AGAIN);
         }
+    }
+
+    /// Waits until it ends by itself and returns what it wrote.
+    pub fn output(mut self, deadline: Duration) -> anyhow::Result<String> {
+        let end = Instant::now() + deadline;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > end {
+                bail!(
+                    "{} does not end within {deadline:?}; its last words:\n{}",
+                    self.name,
+                    self.last_words()
+                );
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        fs::read_to_string(&self.log)
+            .with_context(|| format!("{} wrote what is no text", self.name))
     }
 
     fn last_words(&self) -> String {

@@ -12,7 +12,8 @@ pub fn median(numbers: &[f64]) -> f64 {
 
 /// The median of the ratios of each round, which hides what slowed both.
 pub fn ratio(measured: &[f64], beside: &[f64]) -> f64 {
-    let ratios: Vec<f64> = measured.iter().zip(beside).map(|(measured, beside)| measured / beside).collect();
+    let ratios: Vec<f64> =
+        measured.iter().zip(beside).map(|(measured, beside)| measured / beside).collect();
     median(&ratios)
 }
 

@@ -98,7 +98,10 @@ impl Line {
 
     fn cells(&self, row: &str) -> [String; 7] {
         let (beside, ratio) = self.beside.as_ref().map_or_else(Default::default, |beside| {
-            (format!("{} {}", beside.what, self.unit.text(beside.value)), format!("{:.2} x", beside.ratio))
+            (
+                format!("{} {}", beside.what, self.unit.text(beside.value)),
+                format!("{:.2} x", beside.ratio),
+            )
         });
         let reached = match (self.target, self.reached()) {
             (None, _) => "",
@@ -106,7 +109,15 @@ impl Line {
             (Some(_), Some(true)) => "yes",
             (Some(_), Some(false)) => "NO",
         };
-        [row.to_owned(), self.what.clone(), self.unit.text(self.value), beside, ratio, self.target_text(), reached.to_owned()]
+        [
+            row.to_owned(),
+            self.what.clone(),
+            self.unit.text(self.value),
+            beside,
+            ratio,
+            self.target_text(),
+            reached.to_owned(),
+        ]
     }
 
     fn json(&self) -> Value {
@@ -149,37 +160,44 @@ impl Report {
     }
 }
 
-const HEAD: [&str; 7] = ["row", "what", "measured", "beside it, in the same run", "ratio", "target", "reached"];
+const HEAD: [&str; 7] =
+    ["row", "what", "measured", "beside it, in the same run", "ratio", "target", "reached"];
 const QUICK: &str = "One short round: enough to see that it runs, not to read figures from.";
 
 /// Returns the table, and under it what each row has to say.
 pub fn text(machine: &str, quick: bool, reports: &[Report]) -> String {
+    let mut lines = vec![machine.to_owned()];
+    lines.extend(quick.then(|| QUICK.to_owned()));
+    lines.push(String::new());
+    lines.extend(aligned(reports));
+    for report in
+        reports.iter().filter(|report| !report.notes.is_empty() || report.failure.is_some())
+    {
+        lines.extend([String::new(), report.row.to_owned()]);
+        lines.extend(report.failure.iter().map(|why| format!("  FAILED: {why}")));
+        lines.extend(report.notes.iter().map(|note| format!("  {note}")));
+    }
+    lines.join("\n")
+}
+
+/// The lines of all rows under one head, in columns.
+fn aligned(reports: &[Report]) -> Vec<String> {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for report in reports {
         rows.extend(report.lines.iter().map(|line| line.cells(report.row)));
     }
-    let widths: Vec<usize> = (0..HEAD.len()).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
-    let mut text = format!("{machine}\n");
-    if quick {
-        text += &format!("{QUICK}\n");
-    }
-    text.push('\n');
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text += cells.join("  ").trim_end();
-        text.push('\n');
-        if number == 0 {
-            text += &format!("{}\n", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("  "));
-        }
-    }
-    for report in reports {
-        if !report.notes.is_empty() || report.failure.is_some() {
-            text += &format!("\n{}\n", report.row);
-        }
-        text.extend(report.failure.iter().map(|why| format!("  FAILED: {why}\n")));
-        text.extend(report.notes.iter().map(|note| format!("  {note}\n")));
-    }
-    text
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+    let in_columns = |row: &[String; 7]| {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = rows.iter().map(in_columns).collect();
+    let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    lines.insert(1, rules.join("  "));
+    lines
 }
 
 pub fn json(machine: &str, quick: bool, reports: &[Report]) -> Value {

@@ -14,7 +14,7 @@ use crate::process::{Server, free_port};
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the stream and the graph may take to have what was accepted.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(180);
+const DRAIN_DEADLINE: Duration = Duration::from_mins(3);
 /// A status costs a little; it must not be asked for all the time.
 const STATUS_PAUSE: Duration = Duration::from_millis(20);
 
@@ -43,15 +43,18 @@ impl WeirDev {
         let dir = bench.folder()?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let admin = format!("127.0.0.1:{}", free_port()?);
-        let mut arguments: Vec<OsString> = ["dev", "--listen", &address, "--admin-listen", &admin].map(OsString::from).to_vec();
+        let mut arguments: Vec<OsString> =
+            ["dev", "--listen", &address, "--admin-listen", &admin].map(OsString::from).to_vec();
         arguments.extend(["--data-dir".into(), dir.path().join("data").into_os_string()]);
         if setting == Setting::GatewayAlone {
-            arguments.extend(["--nats-url".into(), format!("nats://127.0.0.1:{}", free_port()?).into()]);
+            arguments
+                .extend(["--nats-url".into(), format!("nats://127.0.0.1:{}", free_port()?).into()]);
         }
         let server = Server::start("weir", &bench.weir, &bench.weir, &arguments, dir.path())?;
         let mut weir = Self { server, dir, address, admin, setting, cpu_at_start: None };
         weir.wait("it is ready", START_DEADLINE, |status| {
-            let live = status["generations"][0]["phase"] == "live" || status["nats"]["lastSeq"] == 0;
+            let live =
+                status["generations"][0]["phase"] == "live" || status["nats"]["lastSeq"] == 0;
             setting == Setting::GatewayAlone || (live && status["relay"]["sound"] == true)
         })?;
         weir.cpu_at_start = weir.cpu();
@@ -59,7 +62,12 @@ impl WeirDev {
     }
 
     /// Waits for a condition of the status.
-    fn wait(&mut self, what: &str, deadline: Duration, condition: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    fn wait(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        condition: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
         let admin = self.admin.clone();
         self.server.wait_for(what, deadline, || {
             let found = status(&admin).ok().filter(|status| condition(status));
@@ -104,7 +112,8 @@ impl WeirDev {
         if self.setting == Setting::GatewayAlone {
             return Some(weir);
         }
-        let pid = std::fs::read_to_string(self.dir.path().join("data/nats/nats-server.pid")).ok()?;
+        let pid =
+            std::fs::read_to_string(self.dir.path().join("data/nats/nats-server.pid")).ok()?;
         let pid = pid.split_ascii_whitespace().next()?.parse().ok()?;
         Some(weir + cpu_seconds(pid)?)
     }

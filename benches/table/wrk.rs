@@ -1,13 +1,17 @@
 //! Load by wrk: random single events on 64 connections.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::bench::Bench;
+use crate::process::Server;
+
 const CONNECTIONS: usize = 64;
+/// How much longer than its load wrk may take.
+const GRACE: Duration = Duration::from_secs(20);
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/bench.d/post.lua");
 /// Begins the line in which the script tells its result.
 const RESULT: &str = "result ";
@@ -35,18 +39,17 @@ pub fn missing() -> Option<&'static str> {
     there.is_err().then_some("wrk is not installed")
 }
 
-/// Posts events to `address` for so long; fails if one of them was not accepted.
-pub fn post(address: &str, time: Duration) -> anyhow::Result<Load> {
-    let output = Command::new("wrk")
-        .args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{}s", time.as_secs()), "-s"])
-        .arg(Path::new(SCRIPT))
-        .arg(format!("http://{address}/ingest"))
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run wrk")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+/// Posts events to `address` for as long as a load lasts; fails if one of them was not accepted.
+pub fn post(bench: &Bench, address: &str) -> anyhow::Result<Load> {
+    let dir = bench.folder()?;
+    let (connections, seconds) =
+        (format!("-c{CONNECTIONS}"), format!("-d{}s", bench.load().as_secs()));
+    let url = format!("http://{address}/ingest");
+    let arguments = ["-t1", &connections, &seconds, "-s", SCRIPT, &url];
+    let wrk = Server::start("wrk", &bench.weir, "wrk".as_ref(), &arguments, dir.path())?;
+    let text = wrk.output(bench.load() + GRACE)?;
     let result = text.lines().find_map(|line| line.strip_prefix(RESULT));
-    let result = result.with_context(|| format!("wrk gives no result:\n{text}{}", String::from_utf8_lossy(&output.stderr)))?;
+    let result = result.with_context(|| format!("wrk gives no result:\n{text}"))?;
     let load: Load = serde_json::from_str(result).context("wrk's result cannot be read")?;
     if load.failures > 0 || load.requests == 0 {
         bail!("of {} requests {} failed:\n{text}", load.requests, load.failures);

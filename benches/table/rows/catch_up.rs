@@ -20,10 +20,10 @@ use crate::table::{Line, Report, Target, Unit};
 
 const EVENTS: usize = 1_000_000;
 const TIMES: usize = 10;
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Longer than a round takes: a snapshot is not what is measured.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(3600);
+const SNAPSHOT_EVERY: Duration = Duration::from_hours(1);
 const AT_LEAST: f64 = 0.7;
 const GROWTH: f64 = 11.0;
 
@@ -50,11 +50,17 @@ async fn measure_all(bench: &Bench, mut report: Report) -> anyhow::Result<Report
     }
     let rates: Vec<f64> = applied.iter().map(|applied| events as f64 / applied.all).collect();
     let line = Line::new(format!("a log of {events} into memory"), median(&rates), Unit::PerSecond);
-    report.line(line.beside("the loop that only reads", median(&read), ratio(&rates, &read)).target(Target::RatioAtLeast(AT_LEAST)));
+    report.line(
+        line.beside("the loop that only reads", median(&read), ratio(&rates, &read))
+            .target(Target::RatioAtLeast(AT_LEAST)),
+    );
     let of = |field: fn(&Applied) -> f64| applied.iter().map(field).collect::<Vec<f64>>();
     let (all, tenth) = (of(|applied| applied.all), of(|applied| applied.tenth));
     let line = Line::new(format!("{TIMES} times the events"), median(&all), Unit::Seconds);
-    report.line(line.beside("the first tenth", median(&tenth), ratio(&all, &tenth)).target(Target::RatioAtMost(GROWTH)));
+    report.line(
+        line.beside("the first tenth", median(&tenth), ratio(&all, &tenth))
+            .target(Target::RatioAtMost(GROWTH)),
+    );
     server.stop().await;
     Ok(report)
 }
@@ -68,7 +74,10 @@ async fn fill(server: &NatsServer, events: usize) -> anyhow::Result<()> {
     });
     publish(&log, batches).await?;
     let stored = log.state().await?.messages;
-    ensure!(stored == events as u64, "{events} events were published and {stored} are in the stream");
+    ensure!(
+        stored == events as u64,
+        "{events} events were published and {stored} are in the stream"
+    );
     Ok(())
 }
 
@@ -91,10 +100,19 @@ async fn read_only(server: &NatsServer, events: usize) -> anyhow::Result<f64> {
 /// Runs a projector on an empty graph, as `weir dev` would after losing its snapshot.
 async fn apply(server: &NatsServer, events: usize, round: usize) -> anyhow::Result<Applied> {
     let log = server.log("bench projector").await?;
-    let options = projector::Options { snapshot: server.dir().join(format!("round-{round}.snapshot")), snapshot_every: SNAPSHOT_EVERY };
+    let options = projector::Options {
+        snapshot: server.dir().join(format!("round-{round}.snapshot")),
+        snapshot_every: SNAPSHOT_EVERY,
+    };
     let parser = parser();
     let projection = Projection::new(parser.types().clone());
-    let projector = MemoryProjector::build(log, Decoder::new(parser), projection, &Upcasters::shipped(), options)?;
+    let projector = MemoryProjector::build(
+        log,
+        Decoder::new(parser),
+        projection,
+        &Upcasters::shipped(),
+        options,
+    )?;
     let (status, store) = (projector.status(), projector.store());
     let began = Instant::now();
     let running = tokio::spawn(projector.run(CancellationToken::new()));
@@ -104,8 +122,10 @@ async fn apply(server: &NatsServer, events: usize, round: usize) -> anyhow::Resu
         }
         began.elapsed().as_secs_f64()
     };
-    let applying = async { Applied { tenth: through(events / TIMES).await, all: through(events).await } };
-    let applied = tokio::time::timeout(DEADLINE, applying).await.context("the log is not applied in time")?;
+    let applying =
+        async { Applied { tenth: through(events / TIMES).await, all: through(events).await } };
+    let applied =
+        tokio::time::timeout(DEADLINE, applying).await.context("the log is not applied in time")?;
     // No last snapshot: the graph is thrown away.
     running.abort();
     let edges = store.read().edge_count() as usize;

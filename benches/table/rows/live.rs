@@ -52,15 +52,25 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
         bare.push(publish_and_receive(bench, &runtime)?);
     }
     for (percent, at_most) in [(50.0, P50_MS), (99.0, P99_MS)] {
-        let of = |rounds: &[Latencies]| rounds.iter().map(|round| round.percentile(percent)).collect::<Vec<f64>>();
+        let of = |rounds: &[Latencies]| {
+            rounds.iter().map(|round| round.percentile(percent)).collect::<Vec<f64>>()
+        };
         let times = ratio(&of(&visible), &of(&bare));
-        let line = Line::new(format!("POST to history at {RATE}/s: p{percent}"), median_percentile(&visible, percent), Unit::Milliseconds);
+        let line = Line::new(
+            format!("POST to history at {RATE}/s: p{percent}"),
+            median_percentile(&visible, percent),
+            Unit::Milliseconds,
+        );
         let line = line.beside("publish to consumer", median_percentile(&bare, percent), times);
         report.line(line.target(Target::AtMost(at_most)));
     }
     let (p50, p99) = (median_percentile(&answered, 50.0), median_percentile(&answered, 99.0));
     report.note(format!("of that, until the POST is answered: p50 {p50:.2} ms, p99 {p99:.2} ms"));
-    report.note(format!("{} samples a round, seen by polls of the history with a pause of {} µs", visible[0].len(), WATCH_PAUSE.as_micros()));
+    report.note(format!(
+        "{} samples a round, seen by polls of the history with a pause of {} µs",
+        visible[0].len(),
+        WATCH_PAUSE.as_micros()
+    ));
     Ok(report)
 }
 
@@ -73,7 +83,8 @@ fn weir(bench: &Bench) -> anyhow::Result<(Latencies, Latencies)> {
     let samples = Mutex::new(samples);
     let begin = Instant::now() + Duration::from_millis(100);
     let (posted, seen) = thread::scope(|scope| {
-        let watchers: Vec<_> = (0..WATCHERS).map(|_| scope.spawn(|| watch(&address, &samples))).collect();
+        let watchers: Vec<_> =
+            (0..WATCHERS).map(|_| scope.spawn(|| watch(&address, &samples))).collect();
         let senders: Vec<_> = (0..SENDERS)
             .map(|number| {
                 let (sender, address) = (sender.clone(), &address);
@@ -81,8 +92,14 @@ fn weir(bench: &Bench) -> anyhow::Result<(Latencies, Latencies)> {
             })
             .collect();
         drop(sender);
-        let posted: anyhow::Result<Vec<_>> = senders.into_iter().map(|sender| sender.join().expect("a sender does not panic")).collect();
-        let seen: anyhow::Result<Vec<_>> = watchers.into_iter().map(|watcher| watcher.join().expect("a watcher does not panic")).collect();
+        let posted: anyhow::Result<Vec<_>> = senders
+            .into_iter()
+            .map(|sender| sender.join().expect("a sender does not panic"))
+            .collect();
+        let seen: anyhow::Result<Vec<_>> = watchers
+            .into_iter()
+            .map(|watcher| watcher.join().expect("a watcher does not panic"))
+            .collect();
         anyhow::Ok((posted?, seen?))
     })?;
     weir.drained()?;
@@ -92,7 +109,13 @@ fn weir(bench: &Bench) -> anyhow::Result<(Latencies, Latencies)> {
 }
 
 /// Posts one event in `SENDERS`, each when it is due.
-fn send(address: &str, number: u32, events: u32, begin: Instant, samples: &SyncSender<Sample>) -> anyhow::Result<Vec<Duration>> {
+fn send(
+    address: &str,
+    number: u32,
+    events: u32,
+    begin: Instant,
+    samples: &SyncSender<Sample>,
+) -> anyhow::Result<Vec<Duration>> {
     let mut client = Client::connect(address)?;
     let mut random = Random::new(u64::from(number));
     let mut times = Vec::new();
@@ -100,13 +123,17 @@ fn send(address: &str, number: u32, events: u32, begin: Instant, samples: &SyncS
         let due = begin + Duration::from_secs(1) * event / RATE;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         // By the sender's own count, and not the same count for all senders.
-        let sampled = (event / SENDERS + number).is_multiple_of(SAMPLED);
-        let user = if sampled { format!("sample-{event}") } else { format!("u{}", random.below(USERS)) };
-        let body = format!(r#"{{"userId":"{user}","itemId":"i{}","eventType":"viewed"}}"#, random.below(ITEMS));
+        let chosen = (event / SENDERS + number).is_multiple_of(SAMPLED);
+        let user =
+            if chosen { format!("sample-{event}") } else { format!("u{}", random.below(USERS)) };
+        let body = format!(
+            r#"{{"userId":"{user}","itemId":"i{}","eventType":"viewed"}}"#,
+            random.below(ITEMS)
+        );
         let answer = client.send(&post("/ingest", "application/json", body.as_bytes()))?;
         ensure!(answer.status == 202, "an event was answered {}", answer.status);
         times.push(due.elapsed());
-        if sampled && samples.try_send(Sample { user, due }).is_err() {
+        if chosen && samples.try_send(Sample { user, due }).is_err() {
             bail!("samples are not seen as fast as they come");
         }
     }
@@ -130,7 +157,10 @@ fn watch(address: &str, samples: &Mutex<Receiver<Sample>>) -> anyhow::Result<Vec
                 times.push(due.elapsed());
                 break;
             }
-            ensure!(due.elapsed() < WATCH_DEADLINE, "an event is not visible after {WATCH_DEADLINE:?}");
+            ensure!(
+                due.elapsed() < WATCH_DEADLINE,
+                "an event is not visible after {WATCH_DEADLINE:?}"
+            );
             thread::sleep(WATCH_PAUSE);
         }
     }
@@ -165,9 +195,12 @@ fn publish_and_receive(bench: &Bench, runtime: &Runtime) -> anyhow::Result<Laten
         let outcome = runtime.block_on(ack)?;
         ensure!(matches!(outcome, Outcome::Stored { .. }), "a message was not stored: {outcome:?}");
     }
-    let received = runtime.block_on(async { tokio::time::timeout(RECEIVE_DEADLINE, receiving).await });
+    let received =
+        runtime.block_on(async { tokio::time::timeout(RECEIVE_DEADLINE, receiving).await });
     let received = received.context("the reader does not get all messages in time")???;
     runtime.block_on(server.stop());
     // One connection publishes, so messages come in the order in which they were due.
-    Ok(Latencies::new((0..).zip(received).map(|(event, at)| at.saturating_duration_since(due(event)))))
+    Ok(Latencies::new(
+        (0..).zip(received).map(|(event, at)| at.saturating_duration_since(due(event))),
+    ))
 }

@@ -57,7 +57,7 @@ impl Read {
 }
 
 pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
-    let (edges, reads) = (bench.amount(EDGES), bench.amount(READS));
+    let (edges, reads) = (EDGES, bench.amount(READS));
     let types = Arc::new(EventTypes::builtin());
     let crowd = Crowd::new();
     let store = MemoryStore::of(graph(&types, edges, &crowd, NAMES));
@@ -66,7 +66,8 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
     let stop = CancellationToken::new();
     let bound = runtime.block_on(bind("127.0.0.1:0"))?;
     let address = bound.address().to_string();
-    let options = query::Options { generation: "g1".to_owned(), purchase_type: PURCHASED.to_owned() };
+    let options =
+        query::Options { generation: "g1".to_owned(), purchase_type: PURCHASED.to_owned() };
     let app = App::new(Query::new(store.clone(), types, options).routes());
     let serving = runtime.spawn(serve(bound, app, ServeOptions::default(), stop.clone()));
 
@@ -78,14 +79,21 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
             outside.push(over_http(&address, read, &crowd, reads, round as u64)?);
         }
         for (way, rounds) in [("in process", &inside), ("over HTTP", &outside)] {
-            let line = Line::new(format!("{}, {way}: p99", read.name()), median_percentile(rounds, 99.0), Unit::Milliseconds);
+            let line = Line::new(
+                format!("{}, {way}: p99", read.name()),
+                median_percentile(rounds, 99.0),
+                Unit::Milliseconds,
+            );
             report.line(line.target(Target::AtMost(P99_MS)));
             let (p50, p999) = (median_percentile(rounds, 50.0), median_percentile(rounds, 99.9));
             report.note(format!("{}, {way}: p50 {p50:.3} ms, p99.9 {p999:.3} ms", read.name()));
         }
     }
-    let rates: Vec<f64> = (0..bench.rounds()).map(|round| throughput(&store, &kinds, &crowd, reads, round as u64)).collect();
-    report.note(format!("one core answers {:.0} recommendations for users a second", median(&rates)));
+    let rates: Vec<f64> = (0..bench.rounds())
+        .map(|round| throughput(&store, &kinds, &crowd, reads, round as u64))
+        .collect();
+    report
+        .note(format!("one core answers {:.0} recommendations for users a second", median(&rates)));
     report.note(format!("{edges} edges; the known system answers in 6 ms on average"));
     stop.cancel();
     runtime.block_on(serving)?;
@@ -94,17 +102,26 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
 
 /// What each type says, as the routes have it.
 fn weights(types: &EventTypes) -> KindWeights {
-    let interactions = types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
+    let interactions =
+        types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
     interactions.fold(KindWeights::new(), |kinds, (index, spec)| {
         let kinds = kinds.with(index.0, spec.weight as f32);
         if spec.name == PURCHASED { kinds.purchase(index.0) } else { kinds }
     })
 }
 
-fn in_process(store: &MemoryStore, kinds: &KindWeights, read: Read, crowd: &Crowd, reads: usize, seed: u64) -> Latencies {
+fn in_process(
+    store: &MemoryStore,
+    kinds: &KindWeights,
+    read: Read,
+    crowd: &Crowd,
+    reads: usize,
+    seed: u64,
+) -> Latencies {
     let mut random = Random::new(seed);
     let times = (0..reads).map(|_| {
-        let (user, item) = (NAMES.user(crowd.user(&mut random)), NAMES.item(crowd.item(&mut random)));
+        let (user, item) =
+            (NAMES.user(crowd.user(&mut random)), NAMES.item(crowd.item(&mut random)));
         let began = Instant::now();
         read_once(store, kinds, read, &user, &item);
         began.elapsed()
@@ -120,7 +137,9 @@ fn read_once(store: &MemoryStore, kinds: &KindWeights, read: Read, user: &str, i
             std::hint::black_box(recommend::for_user(&*graph, graph.user_handle(user), &options));
         }
         Read::ForItem => {
-            let found = graph.item_handle(item).map(|item| recommend::for_item(&*graph, item, None, kinds, RECOMMEND_DEFAULT));
+            let found = graph
+                .item_handle(item)
+                .map(|item| recommend::for_item(&*graph, item, None, kinds, RECOMMEND_DEFAULT));
             std::hint::black_box(found);
         }
         Read::History => {
@@ -129,13 +148,25 @@ fn read_once(store: &MemoryStore, kinds: &KindWeights, read: Read, user: &str, i
     }
 }
 
-fn throughput(store: &MemoryStore, kinds: &KindWeights, crowd: &Crowd, reads: usize, seed: u64) -> f64 {
+fn throughput(
+    store: &MemoryStore,
+    kinds: &KindWeights,
+    crowd: &Crowd,
+    reads: usize,
+    seed: u64,
+) -> f64 {
     let began = Instant::now();
     in_process(store, kinds, Read::ForUser, crowd, reads, seed);
     reads as f64 / began.elapsed().as_secs_f64()
 }
 
-fn over_http(address: &str, read: Read, crowd: &Crowd, reads: usize, seed: u64) -> anyhow::Result<Latencies> {
+fn over_http(
+    address: &str,
+    read: Read,
+    crowd: &Crowd,
+    reads: usize,
+    seed: u64,
+) -> anyhow::Result<Latencies> {
     let mut random = Random::new(seed);
     let mut client = Client::connect(address)?;
     let times: anyhow::Result<Vec<Duration>> = (0..reads)

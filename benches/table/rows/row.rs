@@ -33,7 +33,9 @@ impl Row {
 
     pub fn question(self) -> &'static str {
         match self {
-            Self::Single => "how many single events a second are synced and answered on 64 connections?",
+            Self::Single => {
+                "how many single events a second are synced and answered on 64 connections?"
+            }
             Self::Ndjson => "how many events a second in requests of 1,000?",
             Self::Relay => "how fast does a backlog reach the stream?",
             Self::Live => "how late is an event visible at 2,000 events a second?",
@@ -51,7 +53,7 @@ impl Row {
             Self::Relay => relay::measure(bench, report),
             Self::Live => live::measure(bench, report),
             Self::Reads => reads::measure(bench, report),
-            Self::Memory => memory::measure(bench, report),
+            Self::Memory => memory::measure(report),
             Self::CatchUp => catch_up::measure(bench, report),
         }
     }
