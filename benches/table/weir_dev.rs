@@ -16,7 +16,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the stream and the graph may take to have what was accepted.
 const DRAIN_DEADLINE: Duration = Duration::from_mins(3);
 /// A status costs a little; it must not be asked for all the time.
-const STATUS_PAUSE: Duration = Duration::from_millis(20);
+const STATUS_PAUSE: Duration = Duration::from_millis(100);
 
 /// What runs beside the gateway and the WAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
