@@ -35,6 +35,7 @@ pub const ATOMIC_BATCH_MESSAGES: usize = 1_000;
 /// Most marks kept of a position: two a power of two of the distance, so that they reach over four billion messages,
 /// and over any log with wider steps at its old end.
 pub const MARKS: usize = 64;
+
 /// Deepest nesting of an event's properties (inclusive): deeper is a mistake or an attack.
 pub const PROPERTY_DEPTH: usize = 16;
 
@@ -53,12 +54,16 @@ pub const ORDER_LINES: usize = 200;
 /// Longest block of a snapshot, in bytes (inclusive): some thousand documents of the largest kind.
 pub const SNAPSHOT_BLOCK_BYTES: usize = 256 << 20;
 
+/// Groups on their way from the WAL to the stream at once. The server stores batches one after another, so more
+/// only wait there, and what waits in the WAL instead goes in fewer and larger batches. It takes 50 open batches
+/// a stream from all gateways together.
+pub const RELAY_FLIGHTS: usize = 3;
+
 /// Messages that are applied while readers wait: about a millisecond of work.
 pub const APPLY_AT_ONCE: usize = 256;
 
 /// Wait before a log that does not answer is asked again.
 pub const LOG_RETRY: std::time::Duration = std::time::Duration::from_millis(250);
-
 
 /// Largest request head (request line and headers), in bytes (inclusive): four times what browsers and proxies send.
 pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
@@ -91,8 +96,6 @@ pub const PARSE_INLINE_BYTES: usize = 256 * 1024;
 
 /// Events whose identity a gateway remembers, at least: some seconds of full load, 16 bytes each.
 pub const SEEN_EVENTS: usize = 100_000;
-/// Batches on their way from the WAL to the stream at once: the server takes 50 a stream from all gateways together.
-pub const RELAY_FLIGHTS: usize = 6;
 
 /// Entries handed out by the relay and not yet known to be stored: bounds what is sent twice after a crash.
 pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
@@ -100,9 +103,13 @@ pub const RELAY_OUTSTANDING: usize = 8 * ATOMIC_BATCH_MESSAGES;
 /// Bytes of one batch of the relay: the server holds an open batch in memory.
 pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
 
-/// At most so many events are sent one by one: an atomic batch costs the server 4 ms however small it is,
-/// a message with its own sync 0.09 ms.
-pub const RELAY_SINGLY: usize = 64;
+/// At most so many events are sent one by one: an atomic batch costs the server some 3 ms however small it is,
+/// a message with its own sync 0.1 to 0.4 ms.
+pub const RELAY_SINGLY: usize = 16;
+
+/// A refused batch of at most so many events is sent one by one: a duplicate costs no sync, a batch does.
+pub const RELAY_REFUSED_SINGLY: usize = 64;
+
 /// Bytes of appends waiting for the WAL's committer: about a quarter second of its throughput.
 pub const WAL_QUEUE_BYTES: usize = 32 << 20;
 
@@ -152,7 +159,7 @@ pub const HISTORY_DEFAULT: usize = 50;
 pub const HISTORY_SCAN: usize = 20_000;
 
 /// Configured event types: few by design, since each is a subject and an edge collection.
-pub const EVENT_TYPES: usize = 256;
+pub const EVENT_TYPES: usize = 200;
 
 /// Longest name of an event type or collection, in bytes (inclusive).
 pub const NAME_BYTES: usize = 64;
@@ -167,8 +174,8 @@ pub const HISTORY_ITEMS: usize = 128;
 pub const SEED_ITEMS: usize = 48;
 
 /// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each,
-/// an answer reads about 34,000 touches, which keeps it below 2 ms at a million edges on one core.
-pub const NEIGHBOURS: usize = 2000;
+/// an answer reads about 27,000 touches, which keeps it below 2 ms at a million edges on one core.
+pub const NEIGHBOURS: usize = 1500;
 
 /// Neighbours visited for one seed: more of a hot item's users change the answer no further.
 pub const SEED_NEIGHBOURS: usize = 500;

@@ -61,6 +61,10 @@ async fn start_broker(settings: &Settings, layout: &Layout) -> anyhow::Result<Op
     if settings.nats.url.is_some() {
         return Ok(None);
     }
+    let (free, bound) = (layout.free_bytes().unwrap_or(u64::MAX), settings.nats.max_bytes);
+    if free < bound {
+        tracing::warn!(free, bound, "the disk has less room than the stream may take: lower nats.max_bytes, or watch the disk");
+    }
     let broker = Broker::start(options::broker(settings, layout)).await?;
     tracing::info!(url = broker.url, monitor = broker.monitor_url, "nats-server runs as a child");
     Ok(Some(broker))
@@ -137,7 +141,7 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
     let parser = Parser::new(types.clone(), upcasters.clone());
     let wal_options = options::wal(settings, layout);
     let wal = tokio::task::spawn_blocking(move || Wal::open(wal_options)).await??;
-    let monitor_url = broker.map(|broker| broker.monitor_url.clone());
+    let monitor_url = broker.map_or_else(|| settings.nats.monitor_url.clone(), |broker| Some(broker.monitor_url.clone()));
     let nats_url = broker.map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
     let log = async |name: &str| {
         let nats = Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") }).await?;

@@ -13,6 +13,10 @@ use crate::{broker, gateway, projector, relay, stream, wal};
 /// How long after a change the graph is written to its snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
 
+/// What the server may store beside the stream of events. The server reserves a stream's bound when the
+/// stream is made, so its own bound follows from the stream's, not from the disk of the moment.
+const BROKER_SPARE_BYTES: u64 = 1 << 30;
+
 /// What lies where in the data directory.
 pub(super) struct Layout(PathBuf);
 
@@ -23,6 +27,12 @@ impl Layout {
 
     pub fn root(&self) -> &Path {
         &self.0
+    }
+
+    /// Bytes that can still be written to the data directory's disk.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.0)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     pub fn lock(&self) -> PathBuf {
@@ -92,7 +102,11 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
 }
 
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
-    broker::Options { server: settings.nats.server.clone(), ..broker::Options::new(layout.broker()) }
+    broker::Options {
+        server: settings.nats.server.clone(),
+        max_file_bytes: Some(settings.nats.max_bytes + BROKER_SPARE_BYTES),
+        ..broker::Options::new(layout.broker())
+    }
 }
 
 pub(super) fn log(settings: &Settings, monitor_url: Option<String>) -> stream::LogOptions {

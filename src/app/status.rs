@@ -77,14 +77,17 @@ struct Generation {
 }
 
 impl Parts {
+    /// Returns one moment, asked in the order of the flow: the WAL and the relay, the stream, the graph. So a
+    /// status without a lag anywhere means that everything accepted before it is applied.
     pub async fn snapshot(&self) -> Snapshot {
+        let (wal, relay) = (self.wal.status(), self.relay.status());
         let asked = tokio::time::timeout(ASK_DEADLINE, self.log.state()).await;
         let state = asked.ok().and_then(Result::ok);
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             nats: self.nats_state(state.as_ref()),
-            wal: self.wal.status(),
-            relay: self.relay.status(),
+            wal,
+            relay,
             generations: vec![self.generation(state.as_ref())],
         }
     }

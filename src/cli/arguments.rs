@@ -57,7 +57,8 @@ pub enum Command {
     /// Check that the NATS server keeps the promises of durability
     #[command(after_help = "Examples:\n  \
         weir doctor\n  \
-        weir doctor --nats-url nats://nats.internal:4222 --json\n\n\
+        weir doctor --nats-url nats://nats.internal:4222 --json\n  \
+        WEIR_NATS__MONITOR_URL=http://nats.internal:8222 weir doctor --nats-url nats://nats.internal:4222\n\n\
         Ends with 1 if something does not keep its promise; each line says what to do.")]
     Doctor {
         #[command(flatten)]
@@ -168,7 +169,7 @@ pub struct SettingsArguments {
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// What is logged, as info,weir=debug [default: info]
+    /// What is logged, as info,weir=debug [default: info,async_nats=warn]
     #[arg(long, value_name = "FILTER")]
     log_filter: Option<String>,
 }

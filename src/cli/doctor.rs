@@ -10,7 +10,7 @@ use crate::stream::Severity;
 /// Looks, and returns what to print and whether all is well.
 pub(super) async fn examine(settings: &Settings, json: bool) -> Result<(String, bool)> {
     let (url, monitor_url) = match &settings.nats.url {
-        Some(url) => (url.clone(), None),
+        Some(url) => (url.clone(), settings.nats.monitor_url.clone()),
         None => status::nats_of(&format!("http://{}", settings.admin.listen)).await?,
     };
     let report = app::doctor(settings, &url, monitor_url).await?;

@@ -9,10 +9,12 @@ pub(super) fn status_text(status: &Value) -> String {
     let mut text = format!("weir {}\n\n", word(&status["version"]));
     text.push_str(&nats_lines(&status["nats"]));
     text.push_str(&wal_lines(&status["wal"]));
+    text.push_str(&relay_lines(&status["relay"]));
     let generations = status["generations"].as_array();
     if let Some(generations) = generations.filter(|list| !list.is_empty()) {
         text.push('\n');
         text.push_str(&generation_table(generations));
+        text.extend(generations.iter().map(undecodable_lines));
     }
     text
 }
@@ -47,7 +49,31 @@ fn wal_lines(wal: &Value) -> String {
         Value::Bool(true) => "         DEGRADED\n".to_owned(),
         _ => String::new(),
     };
-    lines + &degraded
+    let full = wal["full"].as_bool().filter(|full| *full).map(|_| "         FULL: events are refused with 503\n");
+    lines + &degraded + full.unwrap_or_default()
+}
+
+/// What keeps events out of the stream, and what neither the stream nor the log has any more.
+fn relay_lines(relay: &Value) -> String {
+    let alarm = relay["alarm"].as_str().map(|alarm| format!("relay    ALARM: {alarm}\n"));
+    let gone = relay["unhealable"].as_u64().filter(|gone| *gone > 0);
+    let gone = gone.map(|gone| format!("relay    {} events that the stream may have lost are not in the log any more\n", grouped(gone)));
+    alarm.unwrap_or_default() + &gone.unwrap_or_default()
+}
+
+/// Messages that are no events: counted, and passed over.
+fn undecodable_lines(generation: &Value) -> String {
+    let Some(count) = generation["undecodable"].as_u64().filter(|count| *count > 0) else {
+        return String::new();
+    };
+    let last = &generation["lastUndecodable"];
+    format!(
+        "\n{} messages of the stream are no events and were passed over; the last is {} on {}: {}\n",
+        grouped(count),
+        number(&last["sequence"]),
+        word(&last["subject"]),
+        word(&last["reason"]),
+    )
 }
 
 fn generation_table(generations: &[Value]) -> String {
@@ -152,7 +178,12 @@ mod tests {
         let status = json!({
             "version": "0.1.0",
             "nats": {"url": "nats://127.0.0.1:4222", "connected": false},
-            "wal": {"highWater": 5, "published": 2, "bytes": 900, "degraded": "one segment was quarantined"},
+            "wal": {"highWater": 5, "published": 2, "bytes": 900, "degraded": "one segment was quarantined", "full": true},
+            "relay": {"alarm": "the stream is full", "unhealable": 7},
+            "generations": [
+                {"id": "g1", "state": "active", "appliedThrough": 2, "lag": 0, "documents": {"users": 1}, "undecodable": 3,
+                 "lastUndecodable": {"sequence": 9, "subject": "events.nonsense", "reason": "not JSON"}},
+            ],
         });
         insta::assert_snapshot!(status_text(&status));
     }

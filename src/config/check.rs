@@ -227,6 +227,11 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
                 "write it as nats://host:4222, several with commas between".into(),
             )),
         },
+        Kind::MonitorUrl => words(
+            text.and_then(|text| text.strip_prefix("http://"))
+                .is_some_and(is_address),
+            "write it as http://127.0.0.1:8222",
+        ),
         Kind::Choice(names) => words(
             text.is_some_and(|text| names.contains(&text)),
             &format!("use {}", names.join(" or ")),

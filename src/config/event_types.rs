@@ -1,5 +1,7 @@
 //! The table of event types: the default set, and its checks.
 
+use std::collections::BTreeMap;
+
 use figment::value::{Dict, Value};
 
 use super::check::{Problem, nearest, show_value};
@@ -17,6 +19,8 @@ const KINDS: &[&str] = &[
     "off",
 ];
 const KEYS: &[&str] = &["kind", "collection", "weight", "retracts"];
+/// Where users and items themselves are.
+const VERTEX_COLLECTIONS: [&str; 2] = ["users", "items"];
 const HEAVIEST: f64 = 1_000.0;
 
 /// Adds the types that exist out of the box.
@@ -104,6 +108,7 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
             checked.extend(check.values(key, kind));
         }
     }
+    report_shared(merged, &checked, problems);
     for (key, value) in &checked {
         let retracted = value.as_str().filter(|_| key.ends_with(".retracts"));
         if let Some(retracted) = retracted
@@ -130,6 +135,29 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
         });
     }
     checked
+}
+
+/// Reports collections that two interactions would write to.
+fn report_shared(merged: &Merged, checked: &[(String, Value)], problems: &mut Vec<Problem>) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let origin = |key: &str| {
+        merged
+            .value(key)
+            .map_or(&Origin::Default, |value| merged.origin(&value))
+    };
+    for (key, value) in checked.iter().filter(|(key, _)| key.ends_with(".collection")) {
+        let Some(before) = value.as_str().and_then(|name| owners.insert(name, key)) else {
+            continue;
+        };
+        // A default is no mistake of anybody.
+        let (wrong, right) = match origin(key) {
+            Origin::Default => (before, key.as_str()),
+            _ => (key.as_str(), before),
+        };
+        let text = format!("is {}, as {right} is", show_value(value));
+        let advice = "give each interaction its own".into();
+        problems.push(Problem::new(origin(wrong), wrong, text, advice));
+    }
 }
 
 /// The check of one type.
@@ -213,17 +241,17 @@ impl<'a> Entry<'a> {
     }
 
     fn collection(&mut self) -> Value {
-        let Some(value) = self.given.get("collection") else {
-            return self.name.into();
-        };
-        if let Some(name) = value.as_str().filter(|name| is_name(name)) {
-            name.into()
-        } else {
+        let given = self.given.get("collection");
+        let fallback = Value::from(self.name);
+        let value = given.unwrap_or(&fallback);
+        if value.as_str().is_none_or(|name| !is_collection(name)) {
             let wrong = format!("is {}, not a name for a collection", show_value(value));
-            let advice = format!("use 1 to {NAME_BYTES} of a-z, 0-9 and _");
+            let advice = format!(
+                "use 1 to {NAME_BYTES} of a-z, 0-9 and _, a letter first, and neither users nor items"
+            );
             self.report("collection", wrong, advice);
-            self.name.into()
         }
+        value.clone()
     }
 
     fn weight(&mut self) -> Value {
@@ -249,6 +277,12 @@ impl<'a> Entry<'a> {
             1.0.into()
         }
     }
+}
+
+fn is_collection(name: &str) -> bool {
+    is_name(name)
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !VERTEX_COLLECTIONS.contains(&name)
 }
 
 fn is_name(name: &str) -> bool {

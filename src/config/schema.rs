@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Path,
     Address,
     NatsUrl,
+    /// `http://host:port`, without a path.
+    MonitorUrl,
     Size(u64, u64),
     Duration(u64, u64),
     Count(u64, u64),
@@ -99,6 +101,7 @@ pub(super) const FIELDS: &[Field] = &[
         Default::Text("127.0.0.1:8081"),
     ),
     field("nats.url", Kind::NatsUrl, Default::None),
+    field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
     field(
         "nats.max_bytes",
@@ -135,7 +138,7 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Choice(&["text", "json"]),
         Default::Text("text"),
     ),
-    field("log.filter", Kind::LogFilter, Default::Text("info")),
+    field("log.filter", Kind::LogFilter, Default::Text("info,async_nats=warn")),
 ];
 
 /// Pairs of numbers of one kind of which the first may not exceed the second.

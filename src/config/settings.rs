@@ -49,6 +49,8 @@ pub struct AdminSettings {
 pub struct NatsSettings {
     /// The server to use; without it a child is started.
     pub url: Option<String>,
+    /// Where the server of `url` tells its settings; a child's is known.
+    pub monitor_url: Option<String>,
     /// The program to start as a child; without it, it is searched for.
     pub server: Option<PathBuf>,
     /// Most bytes of the event stream.

@@ -179,6 +179,17 @@ fn switching_off_what_a_retraction_needs_is_a_problem() {
 }
 
 #[test]
+fn collections_that_the_graph_cannot_have_are_problems() {
+    let given = Given::file(
+        "[event_types]\n\
+         users = { kind = 'interaction' }\n\
+         watched = { kind = 'interaction', collection = '1st' }\n\
+         seen = { kind = 'interaction', collection = 'viewed' }\n",
+    );
+    insta::assert_snapshot!(given.problems());
+}
+
+#[test]
 fn variables_of_others_are_passed_over() {
     let given = Given::file("")
         .variable("WEIR_CONFIG", "x")

@@ -4,12 +4,16 @@
 //! what the log holds, with every gap filled. Both come from one parser, so what the gateway
 //! accepts and what the projector reads cannot drift apart.
 
+mod convert;
 mod draft;
+mod fields;
 mod id;
 mod issue;
 mod json;
 mod parse;
 mod publication;
+mod raw;
+mod require;
 mod time;
 mod types;
 mod upcast;

@@ -1,7 +1,7 @@
 //! What producers may send, and what each gets to hear.
 
 use super::*;
-use crate::event::{Defaults, Event, write_event};
+use crate::event::{Defaults, Event, EventTime, write_event};
 use proptest::prelude::*;
 
 fn parser() -> Parser {

@@ -122,8 +122,12 @@ impl MemoryProjector {
         let mut reader = self.log.reader(resume.from).expecting(epoch.clone(), resume.after);
         loop {
             let from = reader.position();
-            let next = tokio::time::timeout(self.options.snapshot_every, reader.next());
-            let Ok(read) = next.await else {
+            let waiting = self.status.phase() == Phase::Waiting;
+            let patience = if waiting { LOG_RETRY } else { self.options.snapshot_every };
+            let Ok(read) = tokio::time::timeout(patience, reader.next()).await else {
+                if waiting {
+                    self.look_ahead(from).await;
+                }
                 self.snapshot_if_due();
                 continue;
             };
@@ -138,6 +142,15 @@ impl MemoryProjector {
                     return;
                 }
             }
+        }
+    }
+
+    /// Asks how much there is to read: a log without new events says nothing by itself.
+    async fn look_ahead(&self, next: u64) {
+        if let Ok(state) = self.log.state().await {
+            let pending = (state.last_sequence + 1).saturating_sub(next);
+            self.status.pending.store(pending, Ordering::Relaxed);
+            self.status.enter(if pending == 0 { Phase::Live } else { Phase::CatchingUp });
         }
     }
 

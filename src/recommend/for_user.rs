@@ -64,7 +64,7 @@ impl<G: Neighbourhood> Visit<'_, G> {
         self.met.clear();
         self.met.insert(self.user);
         for moment in &touches {
-            let strength = weights::strength(self.options.kinds.weight(moment.kind));
+            let strength = self.options.kinds.strength(moment.kind);
             if strength > 0.0 && self.met.insert(moment.node) {
                 self.neighbour(place, seed, *moment, seed.weight * strength);
             }
@@ -95,7 +95,7 @@ impl<G: Neighbourhood> Visit<'_, G> {
     }
 
     fn touch(&mut self, place: u32, seed: &Seed, moment: Touch, touch: Touch, weight: f64) {
-        let strength = weights::strength(self.options.kinds.weight(touch.kind));
+        let strength = self.options.kinds.strength(touch.kind);
         if strength > 0.0 && touch.node != seed.item {
             let apart = self.closeness.apart(moment.at_ms, touch.at_ms);
             self.candidates

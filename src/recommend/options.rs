@@ -1,5 +1,6 @@
 //! What a question may choose: how many, what to leave out, and how much each event type says.
 
+use super::weights::strength;
 use crate::limits;
 
 /// Which of the user's own items an answer leaves out.
@@ -18,6 +19,8 @@ pub enum Exclude {
 #[derive(Debug, Clone)]
 pub struct KindWeights {
     weight: [f32; 256],
+    /// What one touch of the kind adds to closeness, computed once because windows look it up.
+    strength: [f64; 256],
     purchase: [bool; 256],
 }
 
@@ -26,6 +29,7 @@ impl KindWeights {
     pub fn new() -> Self {
         Self {
             weight: [0.0; 256],
+            strength: [0.0; 256],
             purchase: [false; 256],
         }
     }
@@ -34,7 +38,9 @@ impl KindWeights {
     /// Anything that is not finite counts as 0.
     #[must_use]
     pub fn with(mut self, kind: u8, weight: f32) -> Self {
-        self.weight[usize::from(kind)] = if weight.is_finite() { weight } else { 0.0 };
+        let weight = if weight.is_finite() { weight } else { 0.0 };
+        self.weight[usize::from(kind)] = weight;
+        self.strength[usize::from(kind)] = strength(f64::from(weight));
         self
     }
 
@@ -47,6 +53,10 @@ impl KindWeights {
 
     pub(super) fn weight(&self, kind: u8) -> f64 {
         f64::from(self.weight[usize::from(kind)])
+    }
+
+    pub(super) fn strength(&self, kind: u8) -> f64 {
+        self.strength[usize::from(kind)]
     }
 
     pub(super) fn is_purchase(&self, kind: u8) -> bool {

@@ -7,14 +7,12 @@ use crate::limits::WINDOW_TOUCHES;
 
 const DAY_MS: u64 = 86_400_000;
 
+/// The weight of a user's item falls with this power of its place. A steeper fall gains nothing on
+/// data with an order, and costs a fifth of the hits where the order says nothing.
+const AGE_POWER: f64 = -0.75;
+
 /// A user's item with less than this share of the strongest one's weight is no seed.
 pub(super) const WEAKEST_SEED: f64 = 1.0 / 15.0;
-
-/// A hot seed says less about taste: what it leads to is divided by this power of its degree.
-const SEED_DEGREE: f64 = -0.5;
-
-/// A popular candidate is met by chance: its score is divided by this power of its degree.
-const CANDIDATE_DEGREE: f64 = -0.3;
 
 /// What a neighbour met before the shared item says less than what came after it.
 const BEFORE: f64 = 0.6;
@@ -27,7 +25,7 @@ const DAYS_POWER: f64 = -0.3;
 
 /// Weight of the user's item that `newer` other items of its own are newer than.
 pub(super) fn position(newer: f64) -> f64 {
-    1.0 / (1.0 + newer)
+    (1.0 + newer).powf(AGE_POWER)
 }
 
 /// What an event weight adds up to: doubling it adds a constant, a single view is 1.
@@ -35,12 +33,14 @@ pub(super) fn strength(weights: f64) -> f64 {
     weights.max(0.0).ln_1p() / std::f64::consts::LN_2
 }
 
+/// Factor for a seed: a hot item says less about taste.
 pub(super) fn seed_degree(degree: u32) -> f64 {
-    f64::from(degree.max(1)).powf(SEED_DEGREE)
+    1.0 / f64::from(degree.max(1)).sqrt()
 }
 
+/// Factor for a candidate: a popular item is met by chance.
 pub(super) fn candidate_degree(degree: u32) -> f64 {
-    f64::from(degree.max(1)).powf(CANDIDATE_DEGREE)
+    1.0 / f64::from(degree.max(1)).cbrt()
 }
 
 /// The factors of closeness, computed once an answer because a window looks them up thousands of times.

@@ -93,7 +93,10 @@ pub async fn check(log: EventLog, question: Question) -> Result<Verdict, CheckEr
     lost(held, Loss::Missing)
 }
 
-async fn newest_held(log: &EventLog, marks: &PublishMarks) -> Result<Option<PublishMark>, GetError> {
+async fn newest_held(
+    log: &EventLog,
+    marks: &PublishMarks,
+) -> Result<Option<PublishMark>, GetError> {
     let state = log.state().await?;
     let mut tried = None;
     while let Some(mark) = marks.probe(tried, state.first_sequence, state.last_sequence) {

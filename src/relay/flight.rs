@@ -41,7 +41,9 @@ async fn publish_each(log: &EventLog, entries: &[Entry], healing: bool) -> Vec<O
 async fn confirm(log: &EventLog, entry: &Entry, sequence: u64) -> Outcome {
     match log.holds(entry.mark(sequence)).await {
         Ok(true) => Outcome::Duplicate { sequence },
-        Ok(false) => Outcome::Retry(RetryCause::Unavailable("it takes a lost message for a duplicate".into())),
+        Ok(false) => Outcome::Retry(RetryCause::Unavailable(
+            "it takes a lost message for a duplicate".into(),
+        )),
         Err(error) => Outcome::Retry(RetryCause::Unavailable(error.to_string())),
     }
 }

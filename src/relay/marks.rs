@@ -47,7 +47,11 @@ impl PublishMarks {
 
     /// Remembers that the WAL is published through a sequence.
     pub fn push(&mut self, through: u64, mark: Mark) {
-        while self.marks.last().is_some_and(|last| last.mark.sequence >= mark.sequence || last.through >= through) {
+        while self
+            .marks
+            .last()
+            .is_some_and(|last| last.mark.sequence >= mark.sequence || last.through >= through)
+        {
             self.marks.pop();
         }
         self.marks.push(PublishMark { through, mark });
@@ -92,7 +96,8 @@ impl PublishMarks {
 
     /// Reads the file's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, MarksFileError> {
-        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(MarksFileError::Form)?;
+        let (body, checksum) =
+            bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(MarksFileError::Form)?;
         let body_after_magic = body.strip_prefix(MAGIC).ok_or(MarksFileError::Form)?;
         if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
             return Err(MarksFileError::Checksum);
@@ -107,7 +112,8 @@ fn decode_body(body: &[u8]) -> Option<PublishMarks> {
     let epoch = std::str::from_utf8(epoch).ok()?;
     let (count, rest) = rest.split_first()?;
     let (chunks, remainder) = rest.as_chunks::<MARK_BYTES>();
-    if !remainder.is_empty() || chunks.len() != usize::from(*count) || chunks.len() > limits::MARKS {
+    if !remainder.is_empty() || chunks.len() != usize::from(*count) || chunks.len() > limits::MARKS
+    {
         return None;
     }
     let marks: Vec<_> = chunks.iter().map(decode_mark).collect();
@@ -147,7 +153,10 @@ mod tests {
         let mut marks = marks(&[(10, 10), (10, 10)]);
         marks.push(25, mark(20));
         assert_eq!(marks.newest(), Some(PublishMark { through: 25, mark: mark(20) }));
-        assert_eq!(marks.probe(Some(20), 1, 100), Some(PublishMark { through: 10, mark: mark(10) }));
+        assert_eq!(
+            marks.probe(Some(20), 1, 100),
+            Some(PublishMark { through: 10, mark: mark(10) })
+        );
         marks.forget_after(24);
         assert_eq!(marks.newest().unwrap().through, 10);
     }
@@ -161,13 +170,13 @@ mod tests {
 
         #[test]
         fn a_damaged_file_is_refused(
-            steps in prop::collection::vec((1_u64..1000, 1_u64..1000), 0..9), at: prop::sample::Index, bit in 0..8,
+            steps in prop::collection::vec((1_u64..1000, 1_u64..1000), 0..9), at: prop::sample::Index, bit in 0_u8..8,
         ) {
             let bytes = marks(&steps).encode();
             let cut = at.index(bytes.len());
             prop_assert!(PublishMarks::decode(&bytes[..cut]).is_err());
             let mut flipped = bytes.clone();
-            flipped[cut] ^= 1 << bit;
+            flipped[cut] ^= 1_u8 << bit;
             prop_assert!(PublishMarks::decode(&flipped).is_err());
         }
 

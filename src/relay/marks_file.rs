@@ -28,7 +28,9 @@ impl MarksFile {
         let path = self.path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PublishMarks::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(PublishMarks::default());
+            }
             Err(error) => return Err(error),
         };
         Ok(PublishMarks::decode(&bytes).unwrap_or_else(|error| {
@@ -66,7 +68,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = MarksFile::new(dir.path());
         assert_eq!(file.read().unwrap(), PublishMarks::default());
-        let mut marks = PublishMarks::of(Epoch::random());
+        let mut marks = PublishMarks::of(Epoch("one".into()));
         marks.push(3, Mark { sequence: 9, hash: [1; 16] });
         file.write(&marks).unwrap();
         assert_eq!(file.read().unwrap(), marks);

@@ -2,19 +2,20 @@
 //!
 //! Decisions are pure: `settle` (what an answer means), `window` (what is done), `marks` (what to
 //! remember). `check` asks the stream whether it still holds what it acknowledged, `marks_file` keeps the
-//! marks across restarts, `flight` sends, `engine` is the loop over
-//! all of them, `relay` its owner's view.
+//! marks across restarts, `flight` sends, `engine` is the loop over all of them, `reactions` what it does
+//! with what it hears, `service` its owner's view.
 
 mod check;
 mod engine;
 mod flight;
 mod marks;
 mod marks_file;
-mod relay;
+mod reactions;
+mod service;
 mod settle;
 mod status;
 mod window;
 
 pub use marks::{MarksFileError, PublishMark};
-pub use relay::{BuildError, Handle, Options, Relay};
+pub use service::{BuildError, Handle, Options, Relay};
 pub use status::Status;

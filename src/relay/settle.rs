@@ -24,7 +24,11 @@ pub struct Entry {
 impl Entry {
     /// Returns it as a message to publish.
     pub fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { subject: &self.subject, message_id: &self.message_id, payload: self.payload.clone() }
+        Outgoing {
+            subject: &self.subject,
+            message_id: &self.message_id,
+            payload: self.payload.clone(),
+        }
     }
 
     /// Returns the mark of the entry at a place of the stream.
@@ -88,16 +92,16 @@ pub struct Settled {
 /// Decides what an answer means.
 pub fn settle(group: Group, answer: Answer) -> Settled {
     match answer {
-        Answer::Batch(outcome) => settle_batch(group, outcome),
+        Answer::Batch(outcome) => settle_batch(group, &outcome),
         Answer::Each(outcomes) => settle_each(group, outcomes),
     }
 }
 
-fn settle_batch(group: Group, outcome: Outcome) -> Settled {
-    let trouble = trouble_of(&outcome);
+fn settle_batch(group: Group, outcome: &Outcome) -> Settled {
+    let trouble = trouble_of(outcome);
     match outcome {
         Outcome::Stored { last, .. } => Settled {
-            mark: group.entries.last().map(|entry| entry.mark(last)),
+            mark: group.entries.last().map(|entry| entry.mark(*last)),
             stored: group.entries.iter().map(|entry| (entry.sequence, true)).collect(),
             ..Settled::default()
         },
@@ -147,7 +151,7 @@ fn settle_each(group: Group, outcomes: Vec<Outcome>) -> Settled {
 
 /// Narrows down which entries a batch was refused for.
 fn halves(mut group: Group) -> Vec<Group> {
-    if group.entries.len() <= limits::RELAY_SINGLY {
+    if group.entries.len() <= limits::RELAY_REFUSED_SINGLY {
         return vec![Group { singly: true, ..group }];
     }
     let upper = group.entries.split_off(group.entries.len() / 2);
@@ -215,12 +219,16 @@ mod tests {
     fn a_batch_refused_for_a_duplicate_is_halved_down_to_single_entries() {
         let mut open = vec![group(1000)];
         let mut rounds = 0;
-        while let Some(group) = open.iter().position(|group| !group.singly).map(|at| open.remove(at)) {
+        while let Some(group) =
+            open.iter().position(|group| !group.singly).map(|at| open.remove(at))
+        {
             open.extend(settle(group, Answer::Batch(Outcome::BatchRefusedForDuplicate)).again);
             rounds += 1;
         }
         assert!(rounds < 64);
-        assert!(open.iter().all(|group| group.entries.len() <= limits::RELAY_SINGLY && group.attempts == 0));
+        assert!(open.iter().all(
+            |group| group.entries.len() <= limits::RELAY_REFUSED_SINGLY && group.attempts == 0
+        ));
         assert_eq!(open.iter().map(|group| group.entries.len()).sum::<usize>(), 1000);
     }
 

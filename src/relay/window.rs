@@ -132,8 +132,9 @@ mod tests {
                 }
                 let group = groups.remove(pick.index(groups.len()));
                 // Places in the stream follow the order of completion.
-                let place = offset + done.len() as u64 + group.len() as u64;
-                done.extend(group.iter().enumerate().map(|(i, e)| (*e, offset + done.len() as u64 + i as u64 + 1)));
+                let start = offset + done.len() as u64;
+                let place = start + group.len() as u64;
+                done.extend(group.iter().enumerate().map(|(i, e)| (*e, start + i as u64 + 1)));
                 window.done(group, Some(mark(place)));
 
                 let open = groups.iter().flatten().min();

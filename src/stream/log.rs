@@ -1,23 +1,22 @@
-//! The stream of events itself: that it is there and as it has to be, its state, and single messages of it.
+//! The stream of events itself: its state, single messages of it, and the ways to write and to read it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
 use crate::stream::connection::{Nats, ServerFacts};
-use crate::stream::declaration::{declared, differences, epoch_of, repaired, set_epoch};
-use crate::stream::findings::{Finding, Severity, of_sync_policy};
+use crate::stream::declaration::{declared, epoch_of};
 use crate::stream::message::StoredMessage;
 use crate::stream::position::{Epoch, Mark, Marks};
 use crate::stream::publish::{self, Ack, Outcome, Outgoing, RetryCause};
 use crate::stream::reader::Reader;
 use crate::stream::replies::Replies;
-use crate::stream::server::{SyncPolicy, TooOld, sync_policy};
+use crate::stream::server::{SyncPolicy, sync_policy};
 
 /// How long the server may take to answer a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,15 +38,6 @@ impl Default for Options {
     }
 }
 
-/// Which stream it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The stream's epoch.
-    pub epoch: Epoch,
-    /// Whether this call made the stream.
-    pub created: bool,
-}
-
 /// How far the log reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,39 +54,6 @@ pub struct LogState {
     pub bytes: u64,
     /// The bound in bytes; -1 for none.
     pub max_bytes: i64,
-}
-
-/// Why the stream could not be ensured.
-#[derive(Debug, thiserror::Error)]
-pub enum EnsureError {
-    /// The server cannot keep the promises.
-    #[error(transparent)]
-    TooOld(#[from] TooOld),
-    /// The server reserves a stream's bound when it is made, and has less.
-    #[error(
-        "the server has no room for a stream of {max_bytes} bytes: lower the stream's bound, or raise \
-         max_file_store in the jetstream block of the server's configuration"
-    )]
-    NoRoom {
-        /// The bound that was asked for.
-        max_bytes: i64,
-    },
-    /// The stream could not be made.
-    #[error("cannot create the stream EVENTS: {0}")]
-    Create(CreateStreamError),
-    /// The stream's settings could not be changed.
-    #[error("cannot update the stream EVENTS: {0}")]
-    Update(CreateStreamError),
-    /// The stream's settings could not be read.
-    #[error(transparent)]
-    Get(#[from] GetError),
-}
-
-impl EnsureError {
-    /// Says whether trying again may help without anybody's doing.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Get(_) | Self::Create(_) | Self::Update(_))
-    }
 }
 
 /// Why the log could not be asked.
@@ -147,34 +104,6 @@ impl EventLog {
     /// Returns the connection.
     pub fn nats(&self) -> &Nats {
         &self.inner.nats
-    }
-
-    /// Makes the stream if there is none, with a new epoch; otherwise changes what differs and can be
-    /// changed, and writes to the log what is left. The epoch of a stream that exists stays.
-    pub async fn ensure(&self) -> Result<Identity, EnsureError> {
-        self.bounded(self.inner.nats.connected(), "no connection").await?;
-        self.inner.nats.check_server()?;
-        let identity = match self.info().await {
-            Ok(info) => self.repair(info.config).await?,
-            Err(GetError::Gone) => self.create().await?,
-            Err(error) => return Err(error.into()),
-        };
-        for finding in self.inspect().await? {
-            finding.log();
-        }
-        Ok(identity)
-    }
-
-    /// Returns every setting of the stream and its server under which the promise does not hold, or
-    /// that could not be found out. Changes nothing.
-    pub async fn inspect(&self) -> Result<Vec<Finding>, GetError> {
-        let found = self.info().await?.config;
-        let mut findings = differences(&self.declared(), &found);
-        if epoch_of(&found).is_none() {
-            findings.push(missing_epoch());
-        }
-        findings.extend(of_sync_policy(&self.sync_policy().await));
-        Ok(findings)
     }
 
     /// Asks when the server syncs what it stores.
@@ -281,7 +210,7 @@ impl EventLog {
         self.inner.nats.server()
     }
 
-    fn declared(&self) -> Config {
+    pub(super) fn declared(&self) -> Config {
         declared(self.inner.options.max_bytes, self.inner.options.replicas)
     }
 
@@ -294,71 +223,22 @@ impl EventLog {
             .map_err(|_| Ack::retry(RetryCause::Disconnected))
     }
 
-    async fn info(&self) -> Result<Info, GetError> {
+    pub(super) async fn info(&self) -> Result<Info, GetError> {
         let got =
             self.bounded(self.inner.context.get_stream(&self.inner.name), "no answer").await?;
         got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
     }
 
-    async fn create(&self) -> Result<Identity, EnsureError> {
-        let mut config = self.declared();
-        let max_bytes = config.max_bytes;
-        let epoch = Epoch::random();
-        set_epoch(&mut config, &epoch);
-        let created = self.bounded(self.inner.context.create_stream(config), "no answer").await?;
-        match created {
-            Ok(_) => {
-                tracing::info!(%epoch, "the stream EVENTS was made");
-                Ok(Identity { epoch, created: true })
-            }
-            Err(error) if is_no_room(&error) => Err(EnsureError::NoRoom { max_bytes }),
-            // Somebody else made it at the same moment: theirs is the stream.
-            Err(error) => match self.info().await {
-                Ok(info) => self.repair(info.config).await,
-                Err(_) => Err(EnsureError::Create(error)),
-            },
-        }
-    }
-
-    async fn repair(&self, found: Config) -> Result<Identity, EnsureError> {
-        let mut config = repaired(&self.declared(), &found);
-        let epoch = epoch_of(&found).unwrap_or_else(Epoch::random);
-        set_epoch(&mut config, &epoch);
-        if config != found {
-            for finding in differences(&self.declared(), &found) {
-                tracing::info!(
-                    setting = finding.setting,
-                    from = finding.found,
-                    "the stream EVENTS is changed"
-                );
-            }
-            let updated =
-                self.bounded(self.inner.context.update_stream(&config), "no answer").await?;
-            match updated {
-                Ok(_) => {}
-                // A setting that cannot be changed is a finding; an epoch that cannot be set is an end.
-                Err(error) if epoch_of(&found).is_some() => {
-                    tracing::warn!(%error, "the stream EVENTS cannot be changed");
-                }
-                Err(error) => return Err(EnsureError::Update(error)),
-            }
-        }
-        Ok(Identity { epoch, created: false })
-    }
-
     /// The connection's queue may be full while it is down, so everything has a deadline.
-    async fn bounded<T>(&self, future: impl Future<Output = T>, what: &str) -> Result<T, GetError> {
+    pub(super) async fn bounded<T>(
+        &self,
+        future: impl Future<Output = T>,
+        what: &str,
+    ) -> Result<T, GetError> {
         tokio::time::timeout(REQUEST_TIMEOUT + Duration::from_secs(1), future)
             .await
             .map_err(|_| GetError::Unavailable(what.to_owned()))
     }
-}
-
-fn is_no_room(error: &CreateStreamError) -> bool {
-    let CreateStreamErrorKind::JetStream(error) = error.kind() else {
-        return false;
-    };
-    [ErrorCode::STORAGE_RESOURCES_EXCEEDED, ErrorCode::INSUFFICIENT_RESOURCES].contains(&error.error_code())
 }
 
 fn info_error(error: &GetStreamError) -> GetError {
@@ -367,15 +247,5 @@ fn info_error(error: &GetStreamError) -> GetError {
             GetError::Gone
         }
         _ => GetError::Unavailable(error.to_string()),
-    }
-}
-
-fn missing_epoch() -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        setting: "metadata.weir.epoch".into(),
-        found: "none".into(),
-        expected: "a random name".into(),
-        remedy: "start weir once: it gives the stream one".into(),
     }
 }

@@ -1,12 +1,13 @@
 //! The log of events on NATS `JetStream`, and the only place that knows how it is spoken to.
 //!
-//! `connection` keeps a link up, `log` is the stream itself, `publish` writes to it, `reader` follows it,
-//! `position` is the pure part that tells whether a remembered place still exists. `declaration` and
+//! `connection` keeps a link up, `log` is the stream itself, `ensure` makes it, `publish` writes to it,
+//! `reader` follows it, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
 //! `findings` say what the stream and its server must be for the promise to hold.
 
 mod ack_subject;
 mod connection;
 mod declaration;
+mod ensure;
 mod findings;
 mod log;
 mod message;
@@ -20,8 +21,9 @@ mod session;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
 pub use declaration::EVENT_SUBJECTS;
+pub use ensure::{EnsureError, Identity};
 pub use findings::{Finding, Severity};
-pub use log::{EnsureError, EventLog, GetError, Identity, LogState, Options as LogOptions};
+pub use log::{EventLog, GetError, LogState, Options as LogOptions};
 pub use message::StoredMessage;
 pub use position::{Epoch, Mark, Marks};
 pub use publish::{Ack, Outcome, Outgoing, RefusedCause, RetryCause};

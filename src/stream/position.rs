@@ -16,11 +16,6 @@ use crate::limits;
 pub struct Epoch(pub String);
 
 impl Epoch {
-    /// Makes an epoch that no other stream has.
-    pub fn random() -> Self {
-        Self(uuid::Uuid::now_v7().simple().to_string())
-    }
-
     /// Returns it as text.
     pub fn as_str(&self) -> &str {
         &self.0

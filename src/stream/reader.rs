@@ -160,7 +160,11 @@ impl Reader {
         let batch = session.take();
         self.handle_batch(&batch);
         if let Verdict::Reopen(reason) = verdict {
-            tracing::info!(reason, next = self.place.next, "the log's reader gives up its consumer");
+            tracing::info!(
+                reason,
+                next = self.place.next,
+                "the log's reader gives up its consumer"
+            );
             self.state = State::Closed;
             if batch.messages.is_empty() && !link.connected {
                 return Err(ReadError::Disconnected);
@@ -180,7 +184,11 @@ impl Reader {
 }
 
 /// Sends pulls and waits for what they bring.
-async fn gather(session: &mut Session, log: &EventLog, link: &mut watch::Receiver<Link>) -> Verdict {
+async fn gather(
+    session: &mut Session,
+    log: &EventLog,
+    link: &mut watch::Receiver<Link>,
+) -> Verdict {
     if let reopen @ Verdict::Reopen(_) = session.pull(log).await {
         return reopen;
     }
@@ -191,7 +199,14 @@ async fn gather(session: &mut Session, log: &EventLog, link: &mut watch::Receive
         biased;
         verdict = gathered => verdict,
         _ = link.changed() => Verdict::Fine,
-        () = tokio::time::sleep_until(silent_at) => Verdict::Reopen("the server is silent"),
+        // Heartbeats are heard while gathering, and move the end of patience.
+        () = tokio::time::sleep_until(silent_at) => {
+            if session.silent_at() > silent_at {
+                Verdict::Fine
+            } else {
+                Verdict::Reopen("the server is silent")
+            }
+        }
     }
 }
 

@@ -128,7 +128,9 @@ impl Session {
         loop {
             let message = match self.subscriber.poll_next_unpin(cx) {
                 Poll::Ready(Some(message)) => message,
-                Poll::Ready(None) => return Poll::Ready(Verdict::Reopen("the subscription has ended")),
+                Poll::Ready(None) => {
+                    return Poll::Ready(Verdict::Reopen("the subscription has ended"));
+                }
                 Poll::Pending if self.waits_for_more() => return Poll::Pending,
                 Poll::Pending => return Poll::Ready(Verdict::Fine),
             };

@@ -1,7 +1,8 @@
 //! The one thread that writes: group commits without a timer, each with one true sync.
 //!
 //! While one commit syncs, the next one gathers in the queue. After a failed write or sync nobody can
-//! say what is on the disk: the segment is never written again, and the log goes on in a new one.
+//! say what is on the disk: the segment is never written again, and the log goes on in a new one. That
+//! begins with the refused sequences, so its name alone tells where the old one ends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -76,7 +77,25 @@ impl Committer {
     }
 
     /// Returns the sequence of the batch's first entry, once all of it is durable.
+    ///
+    /// On a full disk, published segments are given up one by one before the batch is refused.
     fn store(&mut self, batch: &[Pending], cost: usize) -> Result<u64, AppendError> {
+        loop {
+            match self.try_store(batch, cost) {
+                Err(AppendError::Io(cause)) if cause.is_full() => {
+                    if !self.shared.give_up_oldest() {
+                        self.shared.state().full = true;
+                        return Err(AppendError::Full {
+                            retry_after: WAL_RETRY_AFTER,
+                        });
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn try_store(&mut self, batch: &[Pending], cost: usize) -> Result<u64, AppendError> {
         let segment = self.prepare(cost as u64)?;
         let first = self.next;
         let mut packer = Packer::new(first, cost);
@@ -85,20 +104,24 @@ impl Committer {
         }
         let records = packer.finish();
         let last = records.last().map_or(first, |record| record.last);
-        self.next = last + 1;
         if let Err(error) = segment.write(&records, &self.shared.sync) {
-            tracing::error!(segment = segment.first, %error, "a commit failed; the log goes on in a new segment");
             let dir = files::segment_dir(&self.shared.options.dir, segment.first);
             drop(segment);
             self.abandon_segment();
             return Err(self.failed(IoCause::new("commit to", &dir, error)));
         }
+        self.next = last + 1;
         self.committed(&segment, records, last);
         Ok(first)
     }
 
     fn failed(&self, cause: IoCause) -> AppendError {
-        self.shared.state().writing = Some(cause.to_string());
+        let reason = cause.to_string();
+        let before = self.shared.state().writing.replace(reason.clone());
+        // Told once, not at every append.
+        if before.is_none() {
+            tracing::error!(reason, "a commit failed; the log goes on in a new segment");
+        }
         cause.into()
     }
 
@@ -164,7 +187,11 @@ impl Committer {
         let dir = files::segment_dir(&self.shared.options.dir, first);
         let segment = match Segment::create(&dir, first) {
             Ok(segment) => Arc::new(segment),
-            Err(error) => return Err(self.failed(IoCause::new("create", &dir, error))),
+            Err(error) => {
+                // Whatever is left of it is removed by the next try, or the next start.
+                let _ = std::fs::remove_dir_all(&dir);
+                return Err(self.failed(IoCause::new("create", &dir, error)));
+            }
         };
         let mut state = self.shared.state();
         state.ledger.active = Some(Active {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::segment::is_full;
+
 /// An operation on a file that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
@@ -21,6 +23,13 @@ impl IoCause {
             path: path.to_owned(),
             source: Arc::new(source),
         }
+    }
+}
+
+impl IoCause {
+    /// Whether the disk had no room.
+    pub(super) fn is_full(&self) -> bool {
+        is_full(&self.source)
     }
 }
 

@@ -101,6 +101,9 @@ pub(super) fn dir_bytes(dir: &Path) -> u64 {
 /// Removes a segment's directory; a crash in between leaves nothing that looks like a damaged segment.
 pub(super) fn delete_segment(root: &Path, first: u64) -> io::Result<()> {
     let gone = root.join(format!("{DELETED}{first:020}"));
+    if gone.exists() {
+        std::fs::remove_dir_all(&gone)?;
+    }
     std::fs::rename(segment_dir(root, first), &gone)?;
     std::fs::remove_dir_all(&gone)
 }

@@ -118,20 +118,27 @@ impl Keeper {
         }
     }
 
+    /// Does what is due. One failure keeps nothing else from being done: on a full disk, only a moved
+    /// cursor and deleted segments help.
     fn round(&mut self, hurry: bool) -> std::io::Result<()> {
+        let mut results = vec![self.write_high_water(), self.write_seals()];
+        if hurry || self.cursor_at.elapsed() >= WAL_CURSOR_PERIOD {
+            self.cursor_at = Instant::now();
+            results.push(self.shared.persist_cursor());
+            results.push(self.delete_old());
+            self.roll_old();
+        }
+        results.push(self.check_one());
+        results.into_iter().collect()
+    }
+
+    fn write_high_water(&mut self) -> std::io::Result<()> {
         let committed = self.shared.committed();
         if committed > self.written {
             self.high_water.write(committed)?;
             self.written = committed;
         }
-        self.write_seals()?;
-        if hurry || self.cursor_at.elapsed() >= WAL_CURSOR_PERIOD {
-            self.shared.persist_cursor()?;
-            self.cursor_at = Instant::now();
-            self.delete_old()?;
-            self.roll_old();
-        }
-        self.check_one()
+        Ok(())
     }
 
     /// Seals finished segments, and hands them to the readers.

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::files;
+use super::segment::is_full;
 
 const MAGIC: [u8; 4] = *b"wmrk";
 const VERSION: u8 = 1;
@@ -62,9 +63,20 @@ pub(super) fn read_cursor(root: &Path) -> io::Result<Option<u64>> {
         .map(|[through]| through))
 }
 
-/// Replaces the cursor durably.
+/// Replaces the cursor durably; on a full disk in place, for only a moved cursor frees space. Torn,
+/// it reads as absent, and what was published is published again.
 pub(super) fn write_cursor(root: &Path, through: u64) -> io::Result<()> {
-    files::replace(root, CURSOR_NAME, &encode(CURSOR, [through]))
+    let bytes = encode(CURSOR, [through]);
+    match files::replace(root, CURSOR_NAME, &bytes) {
+        Err(error) if is_full(&error) => {
+            let file = OpenOptions::new()
+                .write(true)
+                .open(root.join(CURSOR_NAME))?;
+            file.write_all_at(&bytes, 0)?;
+            file.sync_data()
+        }
+        result => result,
+    }
 }
 
 /// Returns the sequence through which entries were certainly committed; none if absent or damaged.

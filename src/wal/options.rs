@@ -26,10 +26,10 @@ impl Options {
         Options {
             dir: dir.into(),
             segment_bytes: 64 << 20,
-            segment_age: Duration::from_secs(5 * 60),
+            segment_age: Duration::from_mins(5),
             max_bytes: 8 << 30,
             grace_bytes: 1 << 30,
-            grace_age: Duration::from_secs(60 * 60),
+            grace_age: Duration::from_hours(1),
         }
     }
 }

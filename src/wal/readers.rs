@@ -76,8 +76,15 @@ impl Shared {
                 self.note_checked(seal.first);
                 Ok(Some(segment))
             }
-            Err(Refusal::Busy(error)) => Err(error),
-            Err(Refusal::Damaged(damaged)) => self.repair_sealed(seal, &damaged).map(|()| None),
+            Err(Refusal::NotNow(error)) => Err(error),
+            Err(Refusal::Damaged(damaged)) => {
+                let Err(error) = self.repair_sealed(seal, &damaged) else {
+                    return Ok(None);
+                };
+                let held = damaged.hold(seal).map(Arc::new).ok_or(error)?;
+                readers.add(Arc::clone(&held));
+                Ok(Some(held))
+            }
         }
     }
 
@@ -98,7 +105,7 @@ impl Shared {
         let Some(seal) = seal else { return Ok(()) };
         match Segment::open_checked(&files::segment_dir(&self.options.dir, first), &seal) {
             Ok(_) => self.note_checked(first),
-            Err(Refusal::Busy(error)) => return Err(error),
+            Err(Refusal::NotNow(error)) => return Err(error),
             Err(Refusal::Damaged(damaged)) => self.repair_sealed(&seal, &damaged)?,
         }
         Ok(())

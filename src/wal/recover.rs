@@ -14,7 +14,7 @@ use super::ledger::{Ledger, Sealed};
 use super::marks::{self, Seal};
 use super::repair::repair;
 use super::scan::{LostRange, Records, holes, run_end};
-use super::segment::{Damaged, Refusal, Segment, SyncData, find_records};
+use super::segment::{Refusal, Segment, SyncData, find_records, is_full};
 
 const LOCK: &str = "LOCK";
 
@@ -54,9 +54,10 @@ pub(super) fn recover(root: &Path, sync: &SyncData) -> Result<Recovered, OpenErr
     files::create_dirs(root).during("create", root)?;
     let lock = lock(root)?;
     let listing = clean(root).during("clean", root)?;
-    let cursor = marks::read_cursor(root)
-        .during("read the cursor in", root)?
-        .unwrap_or(0);
+    let cursor = marks::read_cursor(root).during("read the cursor in", root)?;
+    // Without a cursor nothing tells whether older segments were deleted or lost.
+    let cursor = cursor.unwrap_or_else(|| listing.segments.first().map_or(0, |first| first - 1));
+    marks::write_cursor(root, cursor).during("write the cursor in", root)?;
     let high_water = marks::read_high_water(root)
         .during("read the high water in", root)?
         .unwrap_or(0);
@@ -117,16 +118,23 @@ fn clean(root: &Path) -> std::io::Result<Listing> {
     files::list(root)
 }
 
-/// Decides what a segment without a seal should hold: all that is promised, and what follows that
-/// without a hole; nothing if neither is any. What lies after a hole was never answered.
+/// Lets a full disk pass: what was to be written can be found out again at the next start.
+fn not_full(result: std::io::Result<()>) -> std::io::Result<()> {
+    result.or_else(|error| if is_full(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Decides what a segment without a seal should hold; nothing, if it is rightly empty.
+///
+/// That is all up to the segment that follows, or up to the high water and what comes after that
+/// without a hole. What lies beyond was never answered.
 pub(super) fn settle(
     first: u64,
     following: Option<u64>,
     high_water: u64,
     records: &Records,
 ) -> Option<Seal> {
-    let promised = following.map_or(high_water, |following| following - 1);
-    let last = run_end(records, first).max(promised);
+    let run_end = run_end(records, first).max(high_water);
+    let last = following.map_or(run_end, |following| following - 1);
     let next = following.unwrap_or(last + 1);
     (last >= first).then(|| Seal {
         first,
@@ -207,27 +215,27 @@ impl Recovery<'_> {
         let unsealed = found.is_some();
         let opened = match found.unwrap_or_else(|| find_records(&dir)) {
             Ok(records) => Segment::open_found(&dir, &seal, records),
-            Err(error) => Err(Refusal::Damaged(Damaged::unreadable(&error))),
+            Err(error) => Err(Refusal::unreadable(error)),
         };
         match opened {
             Ok(segment) => {
                 drop(segment);
                 if unsealed {
-                    marks::write_seal(&dir, &seal)?;
+                    not_full(marks::write_seal(&dir, &seal))?;
                 }
                 Ok(Some(self.sealed(seal, true)))
             }
-            Err(Refusal::Busy(error)) => Err(error),
+            Err(Refusal::NotNow(error)) => Err(error),
             Err(Refusal::Damaged(damaged)) => {
                 self.hurt = true;
-                repair(
-                    self.root,
-                    seal,
-                    self.cursor,
-                    &damaged,
-                    &mut self.damage,
-                    self.sync,
-                )
+                let damage = &mut self.damage;
+                match repair(self.root, seal, self.cursor, &damaged, damage, self.sync) {
+                    Err(error) if damaged.hold(&seal).is_some() => {
+                        tracing::warn!(segment = seal.first, %error, "a repair must wait");
+                        Ok(Some(self.sealed(seal, false)))
+                    }
+                    repaired => repaired,
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,13 +28,21 @@ const DATA: &str = "db";
 const BLOBS: &str = "blobs";
 /// sled closes its file in the background, after its threads are done with it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+/// The disk cannot read a block.
+const EIO: i32 = 5;
+const BLOCK: usize = 4096;
 const CLOSE_POLL: Duration = Duration::from_millis(2);
 
 /// An open segment.
 pub(super) struct Segment {
     pub first: u64,
-    db: Option<sled::Db>,
-    data: File,
+    store: Store,
+}
+
+enum Store {
+    Sled(sled::Db, File),
+    /// A whole segment that sled cannot open for now, say for want of disk space.
+    Held(Records),
 }
 
 /// A segment whose records are not all readable through sled, with what a plain scan still finds.
@@ -45,19 +54,42 @@ pub(super) struct Damaged {
 /// Why a segment was not opened.
 pub(super) enum Refusal {
     Damaged(Damaged),
-    /// It is still open elsewhere, which says nothing about its content.
-    Busy(io::Error),
+    /// It cannot be opened now, which says nothing about its content.
+    NotNow(io::Error),
+}
+
+impl Refusal {
+    /// Judges a file that could not be read.
+    pub fn unreadable(error: io::Error) -> Refusal {
+        if tells_of_damage(&error) {
+            return Refusal::Damaged(Damaged::unreadable(&error));
+        }
+        Refusal::NotNow(error)
+    }
 }
 
 impl Damaged {
     /// Is a segment without a readable file.
-    pub fn unreadable(error: &io::Error) -> Damaged {
+    fn unreadable(error: &io::Error) -> Damaged {
         let reason = format!("cannot be read: {error}");
         Damaged {
             reason,
             records: Records::new(),
         }
     }
+
+    /// Gives all entries out of memory, if all are there, when the damage cannot be repaired for now.
+    pub fn hold(self, seal: &Seal) -> Option<Segment> {
+        let whole = count(&self.records) >= seal.entries;
+        whole.then(|| Segment {
+            first: seal.first,
+            store: Store::Held(self.records),
+        })
+    }
+}
+
+fn count(records: &Records) -> u64 {
+    records.values().map(Record::count).sum()
 }
 
 fn guard<T>(work: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
@@ -104,12 +136,15 @@ impl Segment {
     }
 
     fn open(dir: &Path, first: u64) -> io::Result<Segment> {
-        let db = Some(open_db(dir)?);
+        let db = open_db(dir)?;
         let data = File::options()
             .read(true)
             .write(true)
             .open(dir.join(DATA))?;
-        Ok(Segment { first, db, data })
+        Ok(Segment {
+            first,
+            store: Store::Sled(db, data),
+        })
     }
 
     /// Opens an existing segment for reading, if what its file holds is all that its seal tells, and
@@ -117,61 +152,78 @@ impl Segment {
     pub fn open_checked(dir: &Path, seal: &Seal) -> Result<Segment, Refusal> {
         match find_records(dir) {
             Ok(records) => Segment::open_found(dir, seal, records),
-            Err(error) => Err(Refusal::Damaged(Damaged::unreadable(&error))),
+            Err(error) => Err(Refusal::unreadable(error)),
         }
     }
 
     /// Does the same with the records that were found in its file before.
     pub fn open_found(dir: &Path, seal: &Seal, mut records: Records) -> Result<Segment, Refusal> {
         records.retain(|_, record| record.first >= seal.first && record.last <= seal.last);
-        let found: u64 = records.values().map(Record::count).sum();
+        let found = count(&records);
         if found < seal.entries {
             let reason = format!("holds {found} of {} entries", seal.entries);
             return Err(Refusal::Damaged(Damaged { reason, records }));
         }
-        wait_until_closed(dir).map_err(Refusal::Busy)?;
+        wait_until_closed(dir).map_err(Refusal::NotNow)?;
         match Segment::open_agreeing(dir, seal.first, &records) {
             Ok(segment) => Ok(segment),
-            Err(reason) => Err(Refusal::Damaged(Damaged { reason, records })),
+            Err(error) if tells_of_damage(&error) => {
+                let reason = error.to_string();
+                Err(Refusal::Damaged(Damaged { reason, records }))
+            }
+            Err(error) => {
+                tracing::warn!(segment = seal.first, %error, "a segment is held in memory for now");
+                Ok(Segment {
+                    first: seal.first,
+                    store: Store::Held(records),
+                })
+            }
         }
     }
 
-    fn open_agreeing(dir: &Path, first: u64, records: &Records) -> Result<Segment, String> {
+    fn open_agreeing(dir: &Path, first: u64, records: &Records) -> io::Result<Segment> {
         if has_blobs(dir) {
-            return Err("has values in files of their own, which are never synced".to_owned());
+            let reason = "has values in files of their own, which are never synced";
+            return Err(io::Error::other(reason));
         }
-        let segment = Segment::open(dir, first).map_err(|error| error.to_string())?;
+        let segment = Segment::open(dir, first)?;
         let mut missing = records.len();
-        segment
-            .for_each(0, |record| {
-                missing -= usize::from(records.get(&record.first) == Some(&record));
-                true
-            })
-            .map_err(|error| error.to_string())?;
+        segment.for_each(0, |record| {
+            missing -= usize::from(records.get(&record.first) == Some(&record));
+            true
+        })?;
         if missing > 0 {
-            return Err(format!(
-                "its database lost {missing} of {} records",
-                records.len()
-            ));
+            let all = records.len();
+            return Err(io::Error::other(format!(
+                "its database lost {missing} of {all} records"
+            )));
         }
         Ok(segment)
     }
 
     /// Stores records and syncs them; after an error the segment must not be written again.
     pub fn write(&self, records: &[Record], sync: &SyncData) -> io::Result<()> {
-        let db = self.db();
+        let Store::Sled(db, data) = &self.store else {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        };
         guard(|| {
             for record in records {
                 db.insert(record.first.to_be_bytes(), record.bytes.as_ref())?;
             }
             db.flush().map(drop)
         })?;
-        sync(&self.data)
+        sync(data)
     }
 
     /// Returns the size of the data file, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.data.metadata().map_or(0, |metadata| metadata.len())
+        match &self.store {
+            Store::Sled(_, data) => data.metadata().map_or(0, |metadata| metadata.len()),
+            Store::Held(records) => records
+                .values()
+                .map(|record| record.bytes.len() as u64)
+                .sum(),
+        }
     }
 
     /// Reads entries `from ..= through` in order, at least one if there is one, within the limits.
@@ -190,7 +242,7 @@ impl Segment {
             }
             bytes += record.bytes.len();
             take([record], from, max_entries, max_bytes, &mut entries);
-            entries.len() < max_entries && bytes < max_bytes
+            entries.is_empty() || (entries.len() < max_entries && bytes < max_bytes)
         })?;
         while entries
             .last()
@@ -203,7 +255,19 @@ impl Segment {
 
     /// Visits the records from the one that holds `from` on, checked, until told to stop.
     fn for_each(&self, from: u64, mut visit: impl FnMut(Record) -> bool) -> io::Result<()> {
-        let db = self.db();
+        let db = match &self.store {
+            Store::Sled(db, _) => db,
+            Store::Held(records) => {
+                let start = records
+                    .range(..=from)
+                    .next_back()
+                    .map_or(from, |(first, _)| *first);
+                let _ = records
+                    .range(start..)
+                    .all(|(_, record)| visit(record.clone()));
+                return Ok(());
+            }
+        };
         let mut start = from.to_be_bytes();
         if let Some((key, _)) = guard(|| db.range(..=start).next_back().transpose())? {
             start.copy_from_slice(key.get(..8).ok_or(io::ErrorKind::InvalidData)?);
@@ -218,19 +282,13 @@ impl Segment {
         }
         Ok(())
     }
-
-    fn db(&self) -> &sled::Db {
-        self.db
-            .as_ref()
-            .expect("the database is taken only by drop")
-    }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let db = self.db.take();
+        let store = std::mem::replace(&mut self.store, Store::Held(Records::new()));
         if let Err(error) = guard(|| {
-            drop(db);
+            drop(store);
             Ok(())
         }) {
             tracing::warn!(segment = self.first, %error, "a segment did not close cleanly");
@@ -259,6 +317,23 @@ fn wait_until_closed(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether an error is about the segment's content, rather than about the machine for now.
+fn tells_of_damage(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(code) => code == EIO || error.kind() == io::ErrorKind::NotFound,
+        // sled's own errors, its panics, and system errors it has wrapped.
+        None => !is_full(error) && error.kind() != io::ErrorKind::OutOfMemory,
+    }
+}
+
+/// Whether the disk had no room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn has_blobs(dir: &Path) -> bool {
     std::fs::read_dir(dir.join(BLOBS)).is_ok_and(|mut blobs| blobs.next().is_some())
 }
@@ -266,11 +341,32 @@ fn has_blobs(dir: &Path) -> bool {
 /// Finds every whole record in a segment's files without sled, and without changing anything.
 pub(super) fn find_records(dir: &Path) -> io::Result<Records> {
     let mut records = Records::new();
-    scan(&Bytes::from(std::fs::read(dir.join(DATA))?), &mut records);
+    scan(&Bytes::from(read_around(&dir.join(DATA))?), &mut records);
     if let Ok(blobs) = std::fs::read_dir(dir.join(BLOBS)) {
         for blob in blobs {
-            scan(&Bytes::from(std::fs::read(blob?.path())?), &mut records);
+            scan(&Bytes::from(read_around(&blob?.path())?), &mut records);
         }
     }
     Ok(records)
+}
+
+/// Reads a file; blocks that the disk cannot read are zeros.
+fn read_around(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    match file.read_exact_at(&mut bytes, 0) {
+        Err(error) if error.raw_os_error() == Some(EIO) => {
+            skip_unreadable(&mut bytes, |block, at| file.read_exact_at(block, at));
+            Ok(bytes)
+        }
+        result => result.map(|()| bytes),
+    }
+}
+
+pub(super) fn skip_unreadable(bytes: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<()>) {
+    for (index, block) in bytes.chunks_mut(BLOCK).enumerate() {
+        if read(block, (index * BLOCK) as u64).is_err() {
+            block.fill(0);
+        }
+    }
 }

@@ -100,18 +100,26 @@ impl Shared {
             if self.state().ledger.bytes() + extra <= self.options.max_bytes {
                 return true;
             }
-            let oldest = {
-                let mut state = self.state();
-                let published = state.published;
-                state.ledger.note_published(published, Instant::now());
-                state.ledger.oldest_published(published)
-            };
-            let Some(first) = oldest else { return false };
-            if let Err(error) = self.persist_cursor().and_then(|()| self.delete(first)) {
-                tracing::warn!(segment = first, %error, "cannot give up a published segment");
+            if !self.give_up_oldest() {
                 return false;
             }
         }
+    }
+
+    /// Deletes the oldest segment if all of it is published; returns whether it did.
+    pub fn give_up_oldest(&self) -> bool {
+        let oldest = {
+            let mut state = self.state();
+            let published = state.published;
+            state.ledger.note_published(published, Instant::now());
+            state.ledger.oldest_published(published)
+        };
+        let Some(first) = oldest else { return false };
+        let deleted = self.persist_cursor().and_then(|()| self.delete(first));
+        if let Err(error) = &deleted {
+            tracing::warn!(segment = first, %error, "cannot give up a published segment");
+        }
+        deleted.is_ok()
     }
 
     /// Deletes a segment, unless the published mark went back below its end meanwhile.

@@ -9,7 +9,7 @@ use weir::stream::{
 };
 
 use crate::support::eventually;
-use crate::support::nats::NatsServer;
+use crate::support::nats::{NatsServer, accepts};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -317,6 +317,27 @@ async fn a_reader_goes_on_after_its_consumer_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_idle_reader_keeps_its_consumer() {
+    let server = NatsServer::start();
+    let log = ensured(&server).await;
+    publish(&log, 1..2).await;
+    let mut reader = log.reader(1);
+    assert_eq!(read(&mut reader, 1).await, numbered(1..2));
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let stream = jetstream.get_stream("EVENTS").await.unwrap();
+    let names = async || -> Vec<String> {
+        futures_util::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap()
+    };
+    let before = names().await;
+    // Longer than the silence after which a reader takes its server for dead.
+    let idle = tokio::time::timeout(Duration::from_millis(5_500), reader.next()).await;
+    assert!(idle.is_err(), "{idle:?}");
+    assert_eq!(names().await, before);
+    publish(&log, 2..3).await;
+    assert_eq!(read(&mut reader, 1).await, numbered(2..3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_names_a_stream_that_is_gone_and_one_that_is_another() {
     let server = NatsServer::start();
     let log = ensured(&server).await;
@@ -384,4 +405,11 @@ async fn a_stream_that_the_server_has_no_room_for_is_refused_with_a_remedy() {
     };
     let text = eventually("the server refuses", DEADLINE, refused).await;
     assert!(text.contains("max_file_store"), "{text}");
+}
+
+#[test]
+fn the_configuration_for_a_single_server_is_accepted() {
+    let nats = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("nats");
+    assert!(accepts(&nats.join("single.conf")));
+    assert!(!accepts(&nats.join("stream-events.json")));
 }

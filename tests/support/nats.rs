@@ -3,11 +3,15 @@
 //! The binary is `WEIR_NATS_SERVER`, else `.tools/bin/nats-server` in the repository, else the PATH's.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use async_nats::jetstream::Context;
 use tempfile::TempDir;
+
+use super::eventually;
+use super::ports::free_port;
 
 /// A running, or stopped, server.
 pub struct NatsServer {
@@ -47,6 +51,11 @@ impl NatsServer {
     /// Returns the monitoring address.
     pub fn monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// Connects a producer of its own.
+    pub async fn jetstream(&self) -> Context {
+        jetstream(&self.url()).await
     }
 
     /// Kills the server as a power failure would.
@@ -109,18 +118,29 @@ impl Drop for NatsServer {
     }
 }
 
-fn binary() -> PathBuf {
+/// Says whether the server takes a configuration file.
+pub fn accepts(config: &Path) -> bool {
+    let checked = Command::new(binary()).arg("-t").arg("-c").arg(config).output();
+    checked.expect("nats-server starts").status.success()
+}
+
+/// Connects to a server's JetStream once it serves; its publishes are told within two seconds.
+pub async fn jetstream(url: &str) -> Context {
+    let connect = async || async_nats::connect(url).await.ok();
+    let client = eventually("the server can be reached", Duration::from_secs(20), connect).await;
+    let mut context = async_nats::jetstream::new(client);
+    context.set_timeout(Duration::from_secs(2));
+    context
+}
+
+/// Returns the program that tests run.
+pub fn binary() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin/nats-server");
     match std::env::var_os("WEIR_NATS_SERVER") {
         Some(path) => path.into(),
         None if installed.exists() => installed,
         None => "nats-server".into(),
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -134,4 +154,32 @@ fn copy_dir(from: &Path, to: &Path) {
             fs::copy(entry.path(), &target).expect("the file can be copied");
         }
     }
+}
+
+/// One message of the stream, read past weir's own code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub sequence: u64,
+    pub subject: String,
+    /// Its `Nats-Msg-Id`, empty if it has none.
+    pub message_id: String,
+    pub payload: String,
+}
+
+/// Returns everything the stream of events holds, in its order.
+pub async fn stored(context: &Context) -> Vec<Stored> {
+    let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
+    let state = stream.info().await.expect("the stream answers").state.clone();
+    let mut all = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.direct_get(sequence).await.expect("the message is there");
+        let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
+        all.push(Stored {
+            sequence,
+            subject: message.subject.to_string(),
+            message_id: id.to_owned(),
+            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+        });
+    }
+    all
 }

@@ -28,8 +28,9 @@ proptest! {
     #[test]
     fn packed_entries_read_back_in_order_within_the_record_limit(
         first in 1..u64::MAX / 2,
-        entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9000), 1..40),
+        sizes in prop::collection::vec((0..9000_usize, any::<u8>()), 1..40),
     ) {
+        let entries: Vec<Vec<u8>> = sizes.iter().map(|(size, byte)| vec![*byte; *size]).collect();
         let records = pack(first, &entries);
         let mut next = first;
         let mut found = Vec::new();

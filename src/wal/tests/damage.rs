@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 
 use super::support::*;
+use crate::wal::marks::read_seal;
+use crate::wal::segment::{Damaged, find_records, skip_unreadable};
 use crate::wal::{LostRange, Wal};
 
-const ENTRIES: u64 = 300;
+const ENTRIES: u64 = 120;
 
 /// A closed log of several segments, or the same as a crash would leave it.
 async fn log(crashed: bool) -> tempfile::TempDir {
@@ -298,4 +300,79 @@ async fn only_the_newest_quarantined_segments_are_kept() {
         "{quarantined}"
     );
     assert_eq!(kept.count(), crate::limits::WAL_QUARANTINES);
+}
+
+#[test]
+fn blocks_that_the_disk_cannot_read_cost_no_more_than_themselves() {
+    let mut bytes = vec![7; 10_000];
+    skip_unreadable(&mut bytes, |block, at| {
+        block.fill(1);
+        if at == 4096 {
+            Err(std::io::Error::from_raw_os_error(5))
+        } else {
+            Ok(())
+        }
+    });
+    assert!(
+        bytes[..4096]
+            .iter()
+            .chain(&bytes[8192..])
+            .all(|byte| *byte == 1)
+    );
+    assert!(bytes[4096..8192].iter().all(|byte| *byte == 0));
+}
+
+#[tokio::test]
+async fn a_small_read_from_within_a_hole_goes_on_behind_it() {
+    let dir = temporary();
+    let wal = Wal::open(options(dir.path())).unwrap();
+    for first in [1, 21, 41] {
+        wal.append(
+            (first..first + 20)
+                .map(|number| entry(number, 1000))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    }
+    wal.close().await;
+    for segment in segments(dir.path()) {
+        spoil(&segment.join("db"), "entry-30-");
+    }
+    let wal = Wal::open(options(dir.path())).unwrap();
+    assert_eq!(read_all(&wal, 1).await.entries.len(), 40);
+    let read = wal.read(25, 1, 10).await.unwrap();
+    assert_eq!((sequences(&read), read.next), (vec![41], 42));
+    assert_eq!(
+        read.lost,
+        [LostRange {
+            first: 25,
+            last: 40
+        }]
+    );
+    wal.close().await;
+}
+
+#[tokio::test]
+async fn a_whole_segment_is_given_out_of_memory_while_it_cannot_be_repaired() {
+    let dir = log(false).await;
+    let segment = segments(dir.path()).remove(0);
+    let seal = read_seal(&segment).unwrap().unwrap();
+    let damaged = |records| Damaged {
+        reason: String::new(),
+        records,
+    };
+    let records = find_records(&segment).unwrap();
+    let held = damaged(records.clone()).hold(&seal).unwrap();
+    let entries = held.read(3, seal.last, 4, 100_000).unwrap();
+    assert!(
+        entries
+            .into_iter()
+            .eq((3..7).map(|number| (number, entry(number, 1000))))
+    );
+    assert!(
+        damaged(records.into_iter().skip(1).collect())
+            .hold(&seal)
+            .is_none()
+    );
 }

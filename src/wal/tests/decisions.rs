@@ -51,7 +51,7 @@ fn ledger(ranges: &[(u64, u64)]) -> Ledger {
 
 #[test]
 fn holes_are_what_the_ranges_leave_out() {
-    assert_eq!(holes([], 5..=4), []);
+    assert_eq!(holes([(5, 5)], 5..=5), []);
     assert_eq!(holes([], 5..=6), [range(5, 6)]);
     assert_eq!(holes([(1, 3), (4, 9)], 2..=9), []);
     assert_eq!(
@@ -95,6 +95,11 @@ fn an_unsealed_segment_should_hold_what_is_promised_and_what_follows_it() {
     assert_eq!(settle(10, None, 0, &records), whole(14, 15));
     assert_eq!(settle(10, None, 17, &records), whole(17, 18));
     assert_eq!(settle(10, Some(30), 17, &records), whole(29, 30));
+    assert_eq!(
+        settle(10, Some(13), 0, &records),
+        whole(12, 13),
+        "the rest was refused"
+    );
     assert_eq!(settle(10, None, 9, &Records::new()), None);
 }
 
@@ -139,7 +144,7 @@ fn a_sequence_is_placed_in_its_segment_or_the_one_after_its_hole() {
 #[test]
 fn grace_ends_by_age_or_by_bytes_and_never_before_publication() {
     let start = Instant::now();
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let mut ledger = ledger(&[(1, 10), (11, 20), (21, 30)]);
     ledger.note_published(25, start);
     assert!(ledger.out_of_grace(25, start, hour, 200).is_empty());

@@ -90,7 +90,7 @@ async fn fill_up(wal: &Wal, next: &mut u64) -> AppendError {
 async fn a_full_log_refuses_and_takes_again_after_publishing() {
     let dir = temporary();
     let bounded = Options {
-        max_bytes: 2 << 20,
+        max_bytes: 1 << 20,
         ..options(dir.path())
     };
     let wal = Wal::open(bounded.clone()).unwrap();
@@ -99,7 +99,7 @@ async fn a_full_log_refuses_and_takes_again_after_publishing() {
     assert!(matches!(refused, AppendError::Full { retry_after } if retry_after > Duration::ZERO));
     assert!(refused.is_retryable());
     let status = wal.status();
-    assert!(status.full && status.bytes <= 2 << 20, "{status:?}");
+    assert!(status.full && status.bytes <= 1 << 20, "{status:?}");
     assert_eq!(
         sequences(&read_all(&wal, 1).await),
         (1..next).collect::<Vec<_>>()
@@ -123,23 +123,23 @@ async fn a_full_log_refuses_and_takes_again_after_publishing() {
 async fn published_segments_in_their_grace_are_given_up_before_any_refusal() {
     let dir = temporary();
     let bounded = Options {
-        max_bytes: 2 << 20,
+        max_bytes: 1 << 20,
         grace_bytes: 1 << 30,
         ..options(dir.path())
     };
     let wal = Wal::open(bounded.clone()).unwrap();
-    for number in 1..=5000 {
+    for number in 1..=1500 {
         wal.append(vec![entry(number, 1000)]).await.unwrap();
         wal.mark_published(number);
     }
     let status = wal.status();
-    assert!(status.oldest > 1 && status.bytes <= 2 << 20, "{status:?}");
+    assert!(status.oldest > 1 && status.bytes <= 1 << 20, "{status:?}");
     assert_eq!((status.full, status.lost_entries), (false, 0));
     wal.close().await;
     let wal = Wal::open(bounded).unwrap();
     let kept = sequences(&read_all(&wal, 1).await);
     assert!(
-        kept.iter().copied().eq(wal.oldest()..=5000),
+        kept.iter().copied().eq(wal.oldest()..=1500),
         "the oldest go first"
     );
     wal.close().await;

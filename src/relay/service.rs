@@ -62,7 +62,9 @@ impl Relay {
     pub async fn run(mut self, token: CancellationToken) {
         self.engine.run(&token).await;
         if tokio::time::timeout(self.drain, self.engine.drain()).await.is_err() {
-            tracing::info!("the relay stops before everything is published; the rest stays in the log on disk");
+            tracing::info!(
+                "the relay stops before everything is published; the rest stays in the log on disk"
+            );
         }
         self.engine.finish().await;
     }

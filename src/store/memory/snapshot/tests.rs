@@ -1,0 +1,73 @@
+//! Round trips, and damage at any byte.
+
+use std::fs;
+
+use super::*;
+use crate::projection::Fingerprint;
+use crate::store::memory::MemoryStore;
+use crate::event::Upcasters;
+use crate::projection::law;
+use proptest::prelude::*;
+
+fn fingerprint() -> Fingerprint {
+    law::projection().fingerprint(&Upcasters::shipped())
+}
+
+fn store_of(events: &[crate::event::Event<'static>]) -> MemoryStore {
+    let projection = law::projection();
+    let store = MemoryStore::new(projection.types().clone());
+    for event in events {
+        let mut puts = Vec::new();
+        projection.project(event, &mut puts);
+        store.apply(&puts);
+    }
+    store
+}
+
+fn written(
+    events: &[crate::event::Event<'static>],
+) -> (tempfile::TempDir, std::path::PathBuf, MemoryStore) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("graph.snapshot");
+    let store = store_of(events);
+    let head = Head { fingerprint: fingerprint(), progress: b"progress".to_vec() };
+    write(&store, &head, &path).expect("written");
+    (folder, path, store)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn round_trips(events in prop::collection::vec(law::event(), 0..60)) {
+        let (_folder, path, store) = written(&events);
+        let types = law::projection().types().clone();
+        let (graph, head) = load(&path, &types, fingerprint()).expect("loads");
+        prop_assert_eq!(head.progress, b"progress");
+        prop_assert_eq!(graph.digest(), store.read().digest());
+        prop_assert_eq!(graph.documents(), store.read().documents());
+        prop_assert_eq!(graph.counts(), store.read().counts());
+    }
+
+    #[test]
+    fn damage_is_noticed(events in prop::collection::vec(law::event(), 1..20), place in any::<prop::sample::Index>(), cut in any::<bool>()) {
+        let (_folder, path, _) = written(&events);
+        let mut bytes = fs::read(&path).expect("read");
+        let place = place.index(bytes.len());
+        if cut { bytes.truncate(place) } else { bytes[place] ^= 0x20 }
+        fs::write(&path, bytes).expect("written");
+        let types = law::projection().types().clone();
+        prop_assert!(load(&path, &types, fingerprint()).is_err());
+    }
+}
+
+#[test]
+fn of_another_projection_is_not_taken() {
+    let (_folder, path, _) = written(&[]);
+    let types = law::projection().types().clone();
+    let other = Fingerprint([7; 16]);
+    assert!(matches!(load(&path, &types, other), Err(LoadError::OtherProjection { .. })));
+    assert!(matches!(
+        load(&path.with_extension("none"), &types, other),
+        Err(LoadError::Missing)
+    ));
+}
