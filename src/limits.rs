@@ -173,12 +173,12 @@ pub const HISTORY_ITEMS: usize = 128;
 /// Items of a user from which neighbours are looked for: the strongest of its history.
 pub const SEED_ITEMS: usize = 48;
 
-/// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each,
-/// an answer reads about 27,000 touches, which keeps it below 2 ms at a million edges on one core.
-pub const NEIGHBOURS: usize = 1500;
+/// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each, an
+/// answer reads about 18,000 touches, most of them at random: 1 to 2 ms of one core at a million edges.
+pub const NEIGHBOURS: usize = 1000;
 
 /// Neighbours visited for one seed: more of a hot item's users change the answer no further.
-pub const SEED_NEIGHBOURS: usize = 500;
+pub const SEED_NEIGHBOURS: usize = 400;
 
 /// Touches read before and after the moment at which a neighbour met a seed.
 pub const WINDOW_TOUCHES: usize = 8;
