@@ -200,10 +200,13 @@ async fn gather(
         verdict = gathered => verdict,
         _ = link.changed() => Verdict::Fine,
         // Heartbeats are heard while gathering, and move the end of patience.
-        () = tokio::time::sleep_until(silent_at) => match session.silent_at() > silent_at {
-            true => Verdict::Fine,
-            false => Verdict::Reopen("the server is silent"),
-        },
+        () = tokio::time::sleep_until(silent_at) => {
+            if session.silent_at() > silent_at {
+                Verdict::Fine
+            } else {
+                Verdict::Reopen("the server is silent")
+            }
+        }
     }
 }
 

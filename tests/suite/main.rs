@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod durability;
 mod http;
 mod nats_producers;
+mod reads;
 mod stream;

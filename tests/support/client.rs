@@ -48,7 +48,7 @@ pub fn event(event_type: &str, user: &str, item: &str) -> Value {
 
 /// Joins events to NDJSON.
 pub fn ndjson(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    events.iter().flat_map(|event| [event.to_string(), "\n".to_owned()]).collect()
 }
 
 impl Client {
@@ -131,12 +131,23 @@ impl Client {
 
     /// Waits until the status is as asked; what it was last is shown if it never is.
     pub async fn status_when(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.status_within(PATIENCE, what, holds).await
+    }
+
+    /// The same with a deadline of its own.
+    pub async fn status_within(
+        &self,
+        deadline: Duration,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
         let mut last = Value::Null;
-        let found = eventually(what, PATIENCE, async || {
+        // The inner deadline lies behind the outer one, which tells more.
+        let found = eventually(what, 2 * deadline, async || {
             last = self.try_status().await?;
             holds(&last).then(|| last.clone())
         });
-        let waited = tokio::time::timeout(PATIENCE.mul_f32(0.9), found).await;
+        let waited = tokio::time::timeout(deadline, found).await;
         waited.unwrap_or_else(|_| panic!("not in time: {what}; the last status: {last:#}"))
     }
 

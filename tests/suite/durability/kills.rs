@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::support::client::digest;
 use crate::support::load::Load;
 use crate::support::nats::NatsServer;
 use crate::support::seed::Seed;
-use crate::support::weir::Weir;
+use crate::support::weir::{NatsChild, Weir};
 
 use super::digest_from_nothing;
-use crate::support::client::digest;
 
 const ROUNDS: u64 = 10;
 
@@ -29,7 +29,7 @@ async fn kills_of_weir_and_its_server_lose_nothing_accepted_and_double_nothing()
             1 => nats.expect("the server runs").kill(),
             _ => {
                 // One of the two may still be coming back from the round before.
-                nats.inspect(|nats| nats.kill());
+                nats.iter().for_each(NatsChild::kill);
                 weir.kill();
             }
         }

@@ -52,7 +52,9 @@ async fn the_gateway_accepts_while_nats_is_away_and_everything_arrives_afterward
     load.grows_by(50).await;
     assert_eq!((load.refused(), load.unanswered()), (0, 0), "every request was accepted at once");
     let produced = load.stop().await;
-    let status = client.settled().await;
+    // A long outage leaves much to publish.
+    let patience = PATIENCE + 2 * outage();
+    let status = client.status_within(patience, "everything is applied", is_settled).await;
     for producer in produced {
         assert!(producer.unsure.is_empty());
         producer.is_in_history_once(&client).await;
