@@ -108,7 +108,7 @@ pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
 pub const RELAY_SINGLY: usize = 16;
 
 /// A refused batch of at most so many events is sent one by one: a duplicate costs no sync, a batch does.
-pub const RELAY_REFUSED_SINGLY: usize = 64;
+pub const RELAY_REFUSED_SINGLY: usize = 250;
 
 /// Bytes of appends waiting for the WAL's committer: about a quarter second of its throughput.
 pub const WAL_QUEUE_BYTES: usize = 32 << 20;

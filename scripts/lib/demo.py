@@ -245,7 +245,7 @@ def profile(film):
 def rated(rating):
     """An id that follows from the data: sent again, it is the same event."""
     return {"eventId": f"ml-rating-{rating.user}-{rating.item}", "eventType": "rated", "userId": rating.user,
-            "itemId": rating.item, "timestamp": rating.timestamp + movielens.SHIFT_SECONDS, "source": "movielens",
+            "itemId": rating.item, "timestamp": rating.timestamp, "source": "movielens",
             "value": rating.value}
 
 

@@ -123,7 +123,7 @@ def view(rating):
         "userId": rating.user,
         "itemId": rating.item,
         "eventType": "viewed",
-        "timestamp": rating.timestamp + movielens.SHIFT_SECONDS,
+        "timestamp": rating.timestamp,
     }
 
 

@@ -35,7 +35,10 @@ impl Admin {
     pub fn admin_routes(&self) -> Router {
         Router::new()
             .route("/metrics", get(metrics))
-            .route("/admin/status", get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)))
+            .route(
+                "/admin/status",
+                get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)),
+            )
             .with_state(self.clone())
             .merge(self.health_routes())
     }
@@ -82,8 +85,14 @@ impl Admin {
             (names::WAL_DEGRADED, number(u64::from(wal.degraded.is_some()))),
             (names::RELAY_LAG_EVENTS, number(relay.lag)),
             (names::RELAY_HEALED_EVENTS, number(relay.healed)),
-            (names::PROJECTOR_APPLIED_THROUGH, number(projector.applied_through.load(std::sync::atomic::Ordering::Relaxed))),
-            (names::PROJECTOR_PENDING, number(projector.pending.load(std::sync::atomic::Ordering::Relaxed))),
+            (
+                names::PROJECTOR_APPLIED_THROUGH,
+                number(projector.applied_through.load(std::sync::atomic::Ordering::Relaxed)),
+            ),
+            (
+                names::PROJECTOR_PENDING,
+                number(projector.pending.load(std::sync::atomic::Ordering::Relaxed)),
+            ),
             (names::GRAPH_EDGES, f64::from(edges)),
             (names::GRAPH_BYTES, bytes as f64),
             (names::NATS_CONNECTED, number(u64::from(self.parts.nats.link().borrow().connected))),
