@@ -51,13 +51,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn ready_role(State(admin): State<Admin>, Path(role): Path<String>) -> Response {
     let facts = Facts::of(&admin.parts, &admin.draining);
-    match judge(&role, &facts) {
-        Some(role) => answer(vec![role]),
-        None => {
-            let detail = format!("this process has the roles {}", ROLES.join(", "));
-            Problem::new(StatusCode::NOT_FOUND, "unknown_role", detail).into_response()
-        }
+    if let Some(role) = judge(&role, &facts) {
+        return answer(vec![role]);
     }
+    let detail = format!("this process has the roles {}", ROLES.join(", "));
+    Problem::new(StatusCode::NOT_FOUND, "unknown_role", detail).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

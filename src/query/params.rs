@@ -118,7 +118,7 @@ impl Params {
         let text = self.given.remove(name)?;
         let value = parse(&text);
         if value.is_none() {
-            self.note(name, "invalid_parameter", detail());
+            self.note(name, "invalid_parameter", &detail());
         }
         value
     }
@@ -146,7 +146,7 @@ impl Params {
     fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.given).into_keys() {
             let shown: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
-            self.note(&shown, "unknown_parameter", "is not a parameter of this route".to_owned());
+            self.note(&shown, "unknown_parameter", "is not a parameter of this route");
         }
         if self.errors.is_empty() {
             return Ok(());
@@ -159,7 +159,7 @@ impl Params {
         .errors(self.errors))
     }
 
-    fn note(&mut self, name: &str, code: &'static str, detail: String) {
+    fn note(&mut self, name: &str, code: &'static str, detail: &str) {
         let detail = format!("{name} {detail}");
         self.errors.push(ProblemError { code, detail, ..ProblemError::default() });
     }

@@ -161,7 +161,7 @@ impl Graph {
             Some(known) => {
                 let slot = self.edges.slot(known);
                 if slot.is_tombstone()
-                    || self.same_telling(slot, &new)
+                    || same_telling(slot, &new)
                     || put.version <= self.live_version(known)
                 {
                     return Applied::Superseded;
@@ -251,11 +251,6 @@ impl Graph {
         self.with_edge(edge, |edge| Version::edge(&Body::Edge(*edge).content_hash()))
     }
 
-    /// Whether a live edge of one key is told the same way again: id and source are in the key.
-    fn same_telling(&self, known: &Slot, new: &NewEdge<'_>) -> bool {
-        known.at_ms() == new.at_ms && known.value() == new.value
-    }
-
     fn remove_term(&mut self, edge: u32, key: EdgeKey) {
         let collection = Collection::Edges(TypeIndex(self.edges.slot(edge).kind()));
         let content = self.with_edge(edge, |edge| Body::Edge(*edge).content_hash());
@@ -299,4 +294,9 @@ impl Graph {
     pub(super) fn class(&self, edge: u32) -> Class {
         if self.edges.slot(edge).is_tombstone() { Class::Tombstone } else { Class::Edge }
     }
+}
+
+/// Whether a live edge of one key is told the same way again: id and source are in the key.
+fn same_telling(known: &Slot, new: &NewEdge<'_>) -> bool {
+    known.at_ms() == new.at_ms && known.value() == new.value
 }
