@@ -112,7 +112,8 @@ impl Engine {
 
     fn handle_sound(&mut self, epoch: &Epoch) {
         self.check_failures = 0;
-        if self.marks.epoch.is_none() {
+        // Another epoch is sound only while nothing was published to the one before.
+        if self.marks.epoch.as_ref() != Some(epoch) {
             self.marks = PublishMarks::of(epoch.clone());
             self.unsaved = true;
         }
