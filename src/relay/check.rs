@@ -6,7 +6,7 @@ use crate::stream::{EnsureError, Epoch, EventLog, GetError};
 /// What the stream turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds everything through the newest mark.
+    /// It holds everything through the newest mark, as far as can be told.
     Sound {
         /// Its epoch.
         epoch: Epoch,
@@ -31,8 +31,8 @@ pub enum Loss {
     /// The stream was made anew.
     #[error("it is another stream")]
     OtherStream,
-    /// The stream does not hold its newest mark.
-    #[error("the last message that was acknowledged is not there")]
+    /// The stream does not hold one of its marks.
+    #[error("a message that was acknowledged is not there")]
     Missing,
 }
 
@@ -68,42 +68,50 @@ pub struct Question {
     pub thorough: bool,
 }
 
-/// Checks the stream. Without `thorough` and without loss this is one get.
+/// Checks the stream: all marks if `thorough`, else its epoch and the newest mark, which is two requests.
 pub async fn check(log: EventLog, question: Question) -> Result<Verdict, CheckError> {
     let Question { marks, published, thorough } = question;
     if let (false, Some(newest), Some(epoch)) = (thorough, marks.newest(), &marks.epoch)
+        && matches!(log.state().await, Ok(state) if state.epoch.as_ref() == Some(epoch))
         && matches!(log.holds(newest.mark).await, Ok(true))
     {
         return Ok(Verdict::Sound { epoch: epoch.clone() });
     }
     let epoch = log.ensure().await?.epoch;
     let lost = |held, reason| Ok(Verdict::Lost { epoch: epoch.clone(), held, reason });
-    let Some(newest) = marks.newest().filter(|_| marks.epoch.as_ref() == Some(&epoch)) else {
+    if marks.newest().is_none() || marks.epoch.as_ref() != Some(&epoch) {
         // Without marks of this stream nothing is known to be in it.
         return match published {
             true if marks.epoch.is_none() => lost(None, Loss::Forgotten),
             true if marks.epoch.as_ref() != Some(&epoch) => lost(None, Loss::OtherStream),
             _ => Ok(Verdict::Sound { epoch }),
         };
-    };
-    if log.holds(newest.mark).await? {
-        return Ok(Verdict::Sound { epoch });
     }
-    let held = newest_held(&log, &marks).await?;
-    lost(held, Loss::Missing)
+    match held(&log, &marks).await? {
+        Held::All => Ok(Verdict::Sound { epoch }),
+        Held::Through(mark) => lost(mark, Loss::Missing),
+    }
 }
 
-async fn newest_held(
-    log: &EventLog,
-    marks: &PublishMarks,
-) -> Result<Option<PublishMark>, GetError> {
+/// Which marks a stream holds.
+enum Held {
+    All,
+    /// Those through this one (inclusive), and not the next.
+    Through(Option<PublishMark>),
+}
+
+/// Looks from old to new, because a stream that was cut back and grown again may hold the newest and not those
+/// before it. A place without a message tells nothing (it was erased or trimmed) unless it is the newest.
+async fn held(log: &EventLog, marks: &PublishMarks) -> Result<Held, GetError> {
     let state = log.state().await?;
-    let mut tried = None;
-    while let Some(mark) = marks.probe(tried, state.first_sequence, state.last_sequence) {
-        if log.holds(mark.mark).await? {
-            return Ok(Some(mark));
+    let mut held = None;
+    for mark in marks.iter() {
+        let within = mark.mark.sequence <= state.last_sequence;
+        match log.get(mark.mark.sequence).await? {
+            Some(message) if message.mark() == mark.mark => held = Some(mark),
+            None if within && Some(mark) != marks.newest() => {}
+            _ => return Ok(Held::Through(held)),
         }
-        tried = Some(mark.mark.sequence);
     }
-    Ok(None)
+    Ok(Held::All)
 }

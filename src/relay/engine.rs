@@ -196,14 +196,27 @@ impl Engine {
     }
 
     fn start_check(&mut self, times: u64) {
-        let question = Question {
-            marks: self.marks.clone(),
-            published: self.wal.published() > 0,
-            thorough: self.sound_for != Some(times),
-        };
+        let thorough = self.sound_for != Some(times);
+        if thorough {
+            self.begin_again();
+        }
+        let question =
+            Question { marks: self.marks.clone(), published: self.wal.published() > 0, thorough };
         self.next_check = Instant::now() + CHECK_INTERVAL;
         self.checking_for = times;
         self.checking = Some(Box::pin(check(self.log.clone(), question)));
+    }
+
+    /// Lets go of everything under way and begins at the cursor.
+    ///
+    /// An answer that comes in during a check may be of the stream as it was before it lost something: it
+    /// would count as stored, and the check would not have known to look for it.
+    fn begin_again(&mut self) {
+        self.healing_through = self.healing_through.max(self.window.next() - 1);
+        self.window = Window::new(self.window.cursor(), self.window.mark());
+        self.flights = FuturesUnordered::new();
+        self.waiting.clear();
+        self.reading = None;
     }
 
     fn send_again(&mut self, now: Instant) {

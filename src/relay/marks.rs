@@ -63,13 +63,9 @@ impl PublishMarks {
         self.marks.last().copied()
     }
 
-    /// Says which mark to look at next: the newest before `tried` that the stream can still hold.
-    pub fn probe(&self, tried: Option<u64>, first: u64, last: u64) -> Option<PublishMark> {
-        let below = tried.unwrap_or(u64::MAX);
-        let held = |mark: &&PublishMark| {
-            mark.mark.sequence < below && (first..=last).contains(&mark.mark.sequence)
-        };
-        self.marks.iter().rev().find(held).copied()
+    /// Returns the marks from old to new.
+    pub fn iter(&self) -> impl Iterator<Item = PublishMark> {
+        self.marks.iter().copied()
     }
 
     /// Forgets what was remembered after a WAL sequence.
@@ -153,10 +149,7 @@ mod tests {
         let mut marks = marks(&[(10, 10), (10, 10)]);
         marks.push(25, mark(20));
         assert_eq!(marks.newest(), Some(PublishMark { through: 25, mark: mark(20) }));
-        assert_eq!(
-            marks.probe(Some(20), 1, 100),
-            Some(PublishMark { through: 10, mark: mark(10) })
-        );
+        assert_eq!(marks.iter().next(), Some(PublishMark { through: 10, mark: mark(10) }));
         marks.forget_after(24);
         assert_eq!(marks.newest().unwrap().through, 10);
     }

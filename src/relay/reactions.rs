@@ -112,7 +112,8 @@ impl Engine {
 
     fn handle_sound(&mut self, epoch: &Epoch) {
         self.check_failures = 0;
-        if self.marks.epoch.is_none() {
+        // Another epoch is sound only while nothing was published to the one before.
+        if self.marks.epoch.as_ref() != Some(epoch) {
             self.marks = PublishMarks::of(epoch.clone());
             self.unsaved = true;
         }
@@ -126,7 +127,7 @@ impl Engine {
         let through = held.map_or(0, |held| held.through);
         self.wal.rewind_published(through);
         let from = self.wal.published();
-        let unhealable = if reason == Loss::Forgotten { 0 } else { from - through };
+        let unhealable = unhealable(reason, through, from);
         self.status.heals += 1;
         self.status.unhealable += unhealable;
         tracing::warn!(
@@ -176,6 +177,12 @@ impl Engine {
     }
 }
 
+/// How many entries after `through` the WAL no longer gives when it begins at `from`. It begins before `through`
+/// when it was killed after the marks were kept and before its own cursor was.
+fn unhealable(reason: Loss, through: u64, from: u64) -> u64 {
+    if reason == Loss::Forgotten { 0 } else { from.saturating_sub(through) }
+}
+
 fn decode(sequence: u64, bytes: &Bytes) -> Result<Entry, PublicationError> {
     let publication = Publication::decode(bytes)?;
     Ok(Entry {
@@ -190,5 +197,18 @@ fn backoff(attempts: u32) -> Duration {
     match attempts {
         0 => Duration::ZERO,
         _ => (BACKOFF.0 * 2_u32.pow(attempts.min(16) - 1)).min(BACKOFF.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wal_whose_cursor_is_behind_the_marks_has_lost_nothing() {
+        assert_eq!(unhealable(Loss::Missing, 90, 60), 0);
+        assert_eq!(unhealable(Loss::Missing, 90, 100), 10);
+        assert_eq!(unhealable(Loss::OtherStream, 0, 100), 100);
+        assert_eq!(unhealable(Loss::Forgotten, 0, 100), 0);
     }
 }

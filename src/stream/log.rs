@@ -9,7 +9,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::stream::connection::{Nats, ServerFacts};
+use crate::stream::connection::{Link, Nats, ServerFacts};
 use crate::stream::declaration::{declared, epoch_of};
 use crate::stream::message::StoredMessage;
 use crate::stream::position::{Epoch, Mark, Marks};
@@ -229,15 +229,27 @@ impl EventLog {
         got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
     }
 
-    /// The connection's queue may be full while it is down, so everything has a deadline.
+    /// The connection's queue may be full while it is down, so everything has a deadline; and an answer that
+    /// was on its way when the connection broke will not come.
     pub(super) async fn bounded<T>(
         &self,
         future: impl Future<Output = T>,
         what: &str,
     ) -> Result<T, GetError> {
-        tokio::time::timeout(REQUEST_TIMEOUT + Duration::from_secs(1), future)
-            .await
-            .map_err(|_| GetError::Unavailable(what.to_owned()))
+        let mut link = self.inner.nats.link();
+        let begun = *link.borrow_and_update();
+        let broken = async {
+            let other = |now: &Link| !now.connected || now.times != begun.times;
+            if !begun.connected || link.wait_for(other).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT + Duration::from_secs(1), future);
+        tokio::select! {
+            biased;
+            answered = answered => answered.map_err(|_| GetError::Unavailable(what.to_owned())),
+            () = broken => Err(GetError::Unavailable("the link to NATS broke".to_owned())),
+        }
     }
 }
 

@@ -84,10 +84,8 @@ impl Session {
             ..Default::default()
         };
         let created = log.context().create_consumer_on_stream(config, log.name());
-        match tokio::time::timeout(SILENCE, created).await {
-            Err(_) => return Err(ReadError::Unavailable("the server does not answer".into())),
-            Ok(Err(error)) => return Err(consumer_error(&error)),
-            Ok(Ok(_)) => {}
+        if let Err(error) = log.bounded(created, "the server does not answer").await? {
+            return Err(consumer_error(&error));
         }
         Ok(Self {
             subscriber,

@@ -317,6 +317,19 @@ async fn a_reader_goes_on_after_its_consumer_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_given_up_when_its_connection_breaks() {
+    let mut server = NatsServer::start();
+    let log = ensured(&server).await;
+    server.freeze();
+    let mut request = std::pin::pin!(log.state());
+    let unanswered = tokio::time::timeout(Duration::from_millis(50), &mut request).await;
+    assert!(unanswered.is_err(), "{unanswered:?}");
+    server.kill();
+    let answer = tokio::time::timeout(Duration::from_secs(2), request).await;
+    assert!(matches!(answer, Ok(Err(GetError::Unavailable(_)))), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_reader_keeps_its_consumer() {
     let server = NatsServer::start();
     let log = ensured(&server).await;

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::eventually;
 use super::ports::free_port;
+use super::{eventually, holds_within};
 
 /// A running, or stopped, server.
 pub struct NatsServer {
@@ -64,6 +65,15 @@ impl NatsServer {
             child.kill().expect("our own child can be killed");
             child.wait().expect("our own child can be waited for");
         }
+    }
+
+    /// Has the server do nothing until it is killed.
+    pub fn freeze(&self) {
+        let child = self.child.as_ref().expect("the server runs");
+        kill_process(Pid::from_child(child), Signal::STOP).expect("our own child can be signalled");
+        let stat = format!("/proc/{}/stat", child.id());
+        let stopped = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        assert!(holds_within(Duration::from_secs(5), stopped), "the server does not freeze");
     }
 
     /// Starts the killed server again on the same ports and files.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::support::client::{Client, digest, is_settled};
-use crate::support::load::numbered;
+use crate::support::client::{Client, PATIENCE, digest, is_settled};
+use crate::support::eventually;
+use crate::support::load::{Load, numbered};
 use crate::support::nats::{NatsServer, Stored, stored};
+use crate::support::seed::Seed;
 use crate::support::weir::Weir;
 
 use super::{digest_from_nothing, has_history, post};
@@ -191,4 +194,44 @@ async fn a_stream_cut_back_while_weir_runs_gets_everything_back() {
     story.cut_back();
     let grown = story.grow_past_the_cursors().await;
     assert_eq!(story.ends_well(grown + 100).await, 100, "what was lost, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_of_the_stream_under_load_are_made_good_while_events_go_on_coming() {
+    let seed = Arc::new(Seed::new());
+    let mut server = NatsServer::start();
+    let weir = Weir::dev().nats(&server).start().await;
+    let client = weir.client();
+    client.settled().await;
+    let load = Load::start("losing", &client, 3, &seed);
+    for round in 0..4 {
+        load.grows_by(seed.pick(50..400)).await;
+        if round % 2 == 0 {
+            let context = server.jetstream().await;
+            let deleted = async || context.delete_stream("EVENTS").await.ok();
+            eventually("the stream is deleted", PATIENCE, deleted).await;
+        } else {
+            server.kill();
+            let copy = server.save_files();
+            server.restart();
+            load.grows_by(seed.pick(50..400)).await;
+            server.kill();
+            server.restore_files(copy.path());
+            server.restart();
+        }
+    }
+    load.grows_by(50).await;
+    assert_eq!((load.refused(), load.unanswered()), (0, 0), "the gateway noticed nothing");
+    let produced = load.stop().await;
+    client.settled().await;
+    let accepted: usize = produced.iter().map(|producer| producer.accepted.len()).sum();
+    let status = client
+        .status_when("the stream holds everything accepted", |status| {
+            is_settled(status) && status["nats"]["messages"].as_u64() >= Some(accepted as u64)
+        })
+        .await;
+    for producer in produced {
+        producer.is_in_history_once(&client).await;
+    }
+    assert_eq!(digest(&status), digest_from_nothing(&server).await);
 }
