@@ -40,7 +40,7 @@ fn wal_lines(wal: &Value) -> String {
         .map_or_else(|| ABSENT.into(), |(high, published)| grouped(high.saturating_sub(published)));
     let bytes = wal["bytes"].as_u64().map_or_else(|| ABSENT.into(), size);
     let lines =
-        format!("WAL      through {}, {waiting} to publish, {bytes}\n", number(&wal["highWater"]),);
+        format!("WAL      through {}, {waiting} to publish, {bytes}\n", number(&wal["highWater"]));
     let degraded = match &wal["degraded"] {
         Value::String(reason) => format!("         DEGRADED: {reason}\n"),
         Value::Bool(true) => "         DEGRADED\n".to_owned(),

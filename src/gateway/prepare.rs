@@ -56,7 +56,7 @@ pub fn prepare(
         Shape::Object => match parser.parse(body, None) {
             Ok(draft) => preparer.take(draft),
             Err(ParseError::Invalid(issues)) => {
-                preparer.prepared.verdicts.push(Verdict::Invalid(issues))
+                preparer.prepared.verdicts.push(Verdict::Invalid(issues));
             }
             Err(malformed) => return Err(malformed),
         },
