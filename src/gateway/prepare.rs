@@ -29,8 +29,8 @@ pub struct Prepared {
     pub entries: Vec<Bytes>,
     /// One an event, in the order of the request.
     pub verdicts: Vec<Verdict>,
-    /// The id of the last valid event: the only one, when the request is one event.
-    pub last_id: Option<String>,
+    /// The event's id, when the request is one event.
+    pub event_id: Option<String>,
 }
 
 /// Reads a body. `now_ms` is the receive time, `new_id` makes ids for events that have none.
@@ -50,6 +50,7 @@ pub fn prepare(
         buffer: Vec::with_capacity(body.len() * 2),
         ends: Vec::new(),
         payload: Vec::new(),
+        single: shape == Shape::Object,
         prepared: Prepared::default(),
     };
     match shape {
@@ -90,6 +91,8 @@ struct Preparer<'p, F> {
     buffer: Vec<u8>,
     ends: Vec<usize>,
     payload: Vec<u8>,
+    /// The request is one event, whose id the answer tells.
+    single: bool,
     prepared: Prepared,
 }
 
@@ -125,12 +128,9 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
         // The receive time is the gateway's own, whatever the producer says.
         draft.received_ms = None;
         let at = draft.at.unwrap_or(now);
-        let id = draft.id.take().map_or_else(|| (self.new_id)(), |id| id.into_owned().to_string());
-        let defaults = Defaults {
-            id: Id::new(id).expect("given ids were checked, new ones are UUIDs"),
-            at,
-            received_ms: Some(self.now_ms),
-        };
+        let id =
+            draft.id.take().unwrap_or_else(|| Id::new((self.new_id)()).expect("a UUID is an id"));
+        let defaults = Defaults { id, at, received_ms: Some(self.now_ms) };
         let event = draft.resolve(|| defaults);
         self.payload.clear();
         let canonical = write_event(&event, self.parser.types(), &mut self.payload);
@@ -143,7 +143,9 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
         Publication::begin(type_name, &message_id, &mut self.buffer);
         self.buffer.extend_from_slice(&self.payload);
         self.ends.push(self.buffer.len());
-        self.prepared.last_id = Some(event.id.to_string());
+        if self.single {
+            self.prepared.event_id = Some(event.id.to_string());
+        }
         let identity = given
             .then(|| u128::from_le_bytes(hash.as_bytes()[..16].try_into().expect("sixteen of 32")));
         Verdict::Valid { entry: self.ends.len() - 1, identity }

@@ -111,7 +111,7 @@ impl Inner {
     }
 
     async fn store(&self, shape: Shape, prepared: Prepared) -> Result<Response, Refused> {
-        let Prepared { entries, verdicts, last_id } = prepared;
+        let Prepared { entries, verdicts, event_id } = prepared;
         if entries.is_empty() {
             return Err(match (shape, verdicts.first()) {
                 (Shape::Object, Some(verdict)) => answer::invalid(verdict),
@@ -130,7 +130,6 @@ impl Inner {
         let counts = Counts { accepted: stored, duplicates: valid - stored };
         metrics::counter!(names::GATEWAY_EVENTS).increment(stored as u64);
         if valid == verdicts.len() {
-            let event_id = last_id.filter(|_| shape == Shape::Object);
             return Ok(answer::accepted(counts, event_id.as_deref()));
         }
         metrics::counter!(names::GATEWAY_INVALID).increment((verdicts.len() - valid) as u64);
