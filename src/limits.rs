@@ -108,7 +108,7 @@ pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
 pub const RELAY_SINGLY: usize = 16;
 
 /// A refused batch of at most so many events is sent one by one: a duplicate costs no sync, a batch does.
-pub const RELAY_REFUSED_SINGLY: usize = 64;
+pub const RELAY_REFUSED_SINGLY: usize = 250;
 
 /// Bytes of appends waiting for the WAL's committer: about a quarter second of its throughput.
 pub const WAL_QUEUE_BYTES: usize = 32 << 20;
@@ -173,12 +173,12 @@ pub const HISTORY_ITEMS: usize = 128;
 /// Items of a user from which neighbours are looked for: the strongest of its history.
 pub const SEED_ITEMS: usize = 48;
 
-/// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each,
-/// an answer reads about 27,000 touches, which keeps it below 2 ms at a million edges on one core.
-pub const NEIGHBOURS: usize = 1500;
+/// Neighbours visited for one answer, over all seeds. With `WINDOW_TOUCHES` on both sides of each, an
+/// answer reads about 18,000 touches, most of them at random: 1 to 2 ms of one core at a million edges.
+pub const NEIGHBOURS: usize = 1000;
 
 /// Neighbours visited for one seed: more of a hot item's users change the answer no further.
-pub const SEED_NEIGHBOURS: usize = 500;
+pub const SEED_NEIGHBOURS: usize = 400;
 
 /// Touches read before and after the moment at which a neighbour met a seed.
 pub const WINDOW_TOUCHES: usize = 8;

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import Counter
 
-from films import Film, read_films, read_ratings
+import movielens
 from screen import BOLD, CYAN, DIM, GREEN, Screen
 from service import Client, Service, Trouble
 
@@ -18,8 +18,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BATCH = 2_000
 SETTLE_DEADLINE = 120.0
 CHANGE_DEADLINE = 10.0
-# The ratings are of 1997 and 1998; they move as a whole into the years that weir takes.
-SHIFT_SECONDS = 27 * 365 * 86_400
 TASTE = {"Action", "Sci-Fi", "Thriller", "War"}
 OTHER_TASTE = {"Animation", "Children's"}
 CRASH_THREADS = 8
@@ -31,9 +29,9 @@ class Demo:
 
     def __init__(self, screen, service):
         self.screen, self.service = screen, service
-        data = ROOT / ".tools/data/ml-100k"
-        self.films = read_films(data / "ml-100k.item")
-        self.ratings = read_ratings(data / "ml-100k.inter")
+        self.films = {item: in_order(film) for item, film in movielens.items().items()}
+        self.ratings = movielens.ratings()
+        self.counts = Counter(rating.item for rating in self.ratings)
         self.failures = 0
 
     @property
@@ -62,7 +60,7 @@ class Demo:
         self.screen.heading("Events: 1,682 films and 100,000 ratings")
         before = self.graph()
         profiles = [profile(film) for film in self.films.values()]
-        events = profiles + [rated(*rating) for rating in self.ratings]
+        events = profiles + [rated(rating) for rating in self.ratings]
         batches = ["\n".join(map(json.dumps, events[at : at + BATCH])) for at in range(0, len(events), BATCH)]
         counts = Counter()
         with self.screen.progress("sent", len(events)) as progress:
@@ -102,8 +100,8 @@ class Demo:
     def person(self):
         """Picks who likes one kind of film most, of those with a usual number of ratings."""
         rated_by = {}
-        for user, item, _, _ in self.ratings:
-            rated_by.setdefault(user, []).append(item)
+        for rating in self.ratings:
+            rated_by.setdefault(rating.user, []).append(rating.item)
         usual = {user: items for user, items in rated_by.items() if 80 <= len(items) <= 250}
         share = lambda items: sum(bool(TASTE & set(self.films[item].genres)) for item in items) / len(items)
         user = max(usual, key=lambda user: (share(usual[user]), user))
@@ -117,9 +115,8 @@ class Demo:
         before = self.recommendations(user)
         self.show(before["items"])
 
-        counts = Counter(item for _, item, _, _ in self.ratings)
         others = [item for item in self.films if OTHER_TASTE <= set(self.films[item].genres) and item not in seen]
-        liked = sorted(others, key=counts.__getitem__, reverse=True)[:3]
+        liked = sorted(others, key=self.counts.__getitem__, reverse=True)[:3]
         self.screen.heading(f"User {user} now clicks on {len(liked)} films of another kind")
         answer, events = before, []
         for item in liked:
@@ -129,7 +126,7 @@ class Demo:
             answer = self.until_changed(user, answer, began)
             changed = time.perf_counter()
             events.append((item, sent["eventId"]))
-            self.screen.good(f"liked {self.films[item].title}: on disk after {ms(synced - began)},"
+            self.screen.good(f"liked {title(self.films[item])}: on disk after {ms(synced - began)},"
                              f" a new answer {ms(changed - began)} after the click")
         self.screen.heading(f"Recommendations for user {user} after that")
         self.show(answer["items"], known={item["itemId"] for item in before["items"]})
@@ -158,18 +155,17 @@ class Demo:
         for place, item in enumerate(items, 1):
             attrs = item.get("attrs", {})
             new = "new" if known is not None and item["itemId"] not in known else ""
-            because = ", ".join(self.films[reason].title for reason in item["because"])
+            because = ", ".join(title(self.films[reason]) for reason in item["because"])
             because = "because of " + because if because else "popular"
-            rows.append((f"{place}.", new, title(attrs), " ".join(attrs.get("genres", [])), because))
+            rows.append((f"{place}.", new, told(attrs), " ".join(attrs.get("genres", [])), because))
         self.screen.rows(rows, (DIM, GREEN, BOLD, CYAN, DIM))
 
     def also(self):
         """Shows what goes with one film."""
-        counts = Counter(item for _, item, _, _ in self.ratings)
-        item = counts.most_common(1)[0][0]
+        item = self.counts.most_common(1)[0][0]
         answer = self.api.get("recommendations", "item", item, type="rated", limit=5)
-        self.screen.heading(f"Who watched {self.films[item].title} also watched")
-        self.screen.rows([(title(also["attrs"]), f"{also['support']} of those looked at watched both")
+        self.screen.heading(f"Who watched {title(self.films[item])} also watched")
+        self.screen.rows([(told(also.get("attrs", {})), f"{also['support']} of those looked at watched both")
                           for also in answer["items"]], (BOLD, DIM))
         return item
 
@@ -178,7 +174,7 @@ class Demo:
         self.screen.heading(f"What user {user} did last")
         page = self.api.get("history", "user", user, type="rated", limit=4)
         self.screen.rows([(event["timestamp"][:19].replace("T", " "), event["eventType"],
-                           "★" * int(event["value"]), self.films[event["itemId"]].title)
+                           "★" * int(event["value"]), title(self.films[event["itemId"]]))
                           for event in page["events"]], (DIM, CYAN, GREEN, BOLD))
         self.screen.line(f"  and so on, page by page: before={page['next']}")
 
@@ -232,21 +228,33 @@ def post_until_dead(port, user, number, answered):
             return
 
 
-def profile(film: Film):
-    properties = {"title": film.name, "genres": film.genres}
+def in_order(film):
+    """`Empire Strikes Back, The` as people say it."""
+    name, _, article = film.title.rpartition(", ")
+    return film._replace(title=f"{article} {name}") if article in {"The", "A", "An"} else film
+
+
+def profile(film):
+    properties = {"title": film.title, "genres": film.genres}
     if film.year:
         properties["year"] = film.year
     return {"eventId": f"ml-film-{film.item}", "eventType": "item_profile", "itemId": film.item,
             "timestamp": "2024-01-01T00:00:00Z", "source": "movielens", "properties": properties}
 
 
-def rated(user, item, stars, at):
+def rated(rating):
     """An id that follows from the data: sent again, it is the same event."""
-    return {"eventId": f"ml-rating-{user}-{item}", "eventType": "rated", "userId": user, "itemId": item,
-            "timestamp": at + SHIFT_SECONDS, "source": "movielens", "value": stars}
+    return {"eventId": f"ml-rating-{rating.user}-{rating.item}", "eventType": "rated", "userId": rating.user,
+            "itemId": rating.item, "timestamp": rating.timestamp, "source": "movielens",
+            "value": rating.value}
 
 
-def title(attrs):
+def title(film):
+    return f"{film.title} ({film.year})" if film.year else film.title
+
+
+def told(attrs):
+    """A title as the answer itself tells it."""
     return f"{attrs.get('title', '?')} ({attrs['year']})" if "year" in attrs else attrs.get("title", "?")
 
 

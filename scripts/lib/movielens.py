@@ -7,9 +7,6 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parents[2] / ".tools/data/ml-100k"
 
-# The ratings are of 1997 and 1998; weir takes times from 2000 on, so they move as a whole.
-SHIFT_SECONDS = 27 * 365 * 86_400
-
 
 class Rating(NamedTuple):
     """One rating; the value is 1 to 5, the time in seconds since the epoch as in the data set."""

@@ -35,7 +35,10 @@ impl Admin {
     pub fn admin_routes(&self) -> Router {
         Router::new()
             .route("/metrics", get(metrics))
-            .route("/admin/status", get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)))
+            .route(
+                "/admin/status",
+                get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)),
+            )
             .with_state(self.clone())
             .merge(self.health_routes())
     }
@@ -48,13 +51,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn ready_role(State(admin): State<Admin>, Path(role): Path<String>) -> Response {
     let facts = Facts::of(&admin.parts, &admin.draining);
-    match judge(&role, &facts) {
-        Some(role) => answer(vec![role]),
-        None => {
-            let detail = format!("this process has the roles {}", ROLES.join(", "));
-            Problem::new(StatusCode::NOT_FOUND, "unknown_role", detail).into_response()
-        }
+    if let Some(role) = judge(&role, &facts) {
+        return answer(vec![role]);
     }
+    let detail = format!("this process has the roles {}", ROLES.join(", "));
+    Problem::new(StatusCode::NOT_FOUND, "unknown_role", detail).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -82,8 +83,14 @@ impl Admin {
             (names::WAL_DEGRADED, number(u64::from(wal.degraded.is_some()))),
             (names::RELAY_LAG_EVENTS, number(relay.lag)),
             (names::RELAY_HEALED_EVENTS, number(relay.healed)),
-            (names::PROJECTOR_APPLIED_THROUGH, number(projector.applied_through.load(std::sync::atomic::Ordering::Relaxed))),
-            (names::PROJECTOR_PENDING, number(projector.pending.load(std::sync::atomic::Ordering::Relaxed))),
+            (
+                names::PROJECTOR_APPLIED_THROUGH,
+                number(projector.applied_through.load(std::sync::atomic::Ordering::Relaxed)),
+            ),
+            (
+                names::PROJECTOR_PENDING,
+                number(projector.pending.load(std::sync::atomic::Ordering::Relaxed)),
+            ),
             (names::GRAPH_EDGES, f64::from(edges)),
             (names::GRAPH_BYTES, bytes as f64),
             (names::NATS_CONNECTED, number(u64::from(self.parts.nats.link().borrow().connected))),

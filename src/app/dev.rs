@@ -12,6 +12,7 @@ use super::signals::stop_on_signals;
 use super::status::Parts;
 use super::tasks::{Tasks, every};
 use crate::broker::Broker;
+use crate::clock;
 use crate::config::Settings;
 use crate::event::{Parser, Upcasters};
 use crate::gateway::Gateway;
@@ -23,7 +24,6 @@ use crate::relay::Relay;
 use crate::stream::{EventLog, Nats, NatsOptions};
 use crate::telemetry::{Metrics, UPKEEP};
 use crate::wal::Wal;
-use crate::clock;
 
 /// The type that counts as a purchase for reads.
 const PURCHASE_TYPE: &str = "purchased";
@@ -45,15 +45,21 @@ pub async fn dev(settings: Settings) -> anyhow::Result<()> {
 
 /// One process a data directory.
 fn lock(layout: &Layout) -> anyhow::Result<File> {
-    std::fs::create_dir_all(layout.root()).with_context(|| format!("cannot make the data directory {}", layout.root().display()))?;
+    std::fs::create_dir_all(layout.root())
+        .with_context(|| format!("cannot make the data directory {}", layout.root().display()))?;
     let path = layout.lock();
     let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            bail!("another weir uses the data directory {}: stop it, or choose another with --data-dir", layout.root().display())
+            bail!(
+                "another weir uses the data directory {}: stop it, or choose another with --data-dir",
+                layout.root().display()
+            )
         }
-        Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -63,7 +69,11 @@ async fn start_broker(settings: &Settings, layout: &Layout) -> anyhow::Result<Op
     }
     let (free, bound) = (layout.free_bytes().unwrap_or(u64::MAX), settings.nats.max_bytes);
     if free < bound {
-        tracing::warn!(free, bound, "the disk has less room than the stream may take: lower nats.max_bytes, or watch the disk");
+        tracing::warn!(
+            free,
+            bound,
+            "the disk has less room than the stream may take: lower nats.max_bytes, or watch the disk"
+        );
     }
     let broker = Broker::start(options::broker(settings, layout)).await?;
     tracing::info!(url = broker.url, monitor = broker.monitor_url, "nats-server runs as a child");
@@ -89,8 +99,10 @@ async fn run(
     let metrics = Metrics::install()?;
     let built = build(settings, layout, broker).await?;
     let parts = built.parts.clone();
-    let (serving, moving, watching) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-    let console = Admin { parts: parts.clone(), metrics: metrics.clone(), draining: serving.clone() };
+    let (serving, moving, watching) =
+        (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+    let console =
+        Admin { parts: parts.clone(), metrics: metrics.clone(), draining: serving.clone() };
 
     let mut tasks = Tasks::default();
     let (public_address, admin_address) = (public.address(), admin.address());
@@ -110,7 +122,10 @@ async fn run(
     movers.spawn("the relay", built.relay.run(moving.clone()));
     movers.spawn("the projector", built.projector.run(moving.clone()));
     tasks.spawn("metrics", every(UPKEEP, watching.clone(), move || metrics.upkeep()));
-    tasks.spawn("the examination of NATS", examine(parts.nats.clone(), parts.log.clone(), watching.clone()));
+    tasks.spawn(
+        "the examination of NATS",
+        examine(parts.nats.clone(), parts.log.clone(), watching.clone()),
+    );
     tracing::info!(listen = %public_address, admin = %admin_address, nats = parts.nats_url, "weir is up");
 
     let ended = tokio::select! {
@@ -128,23 +143,36 @@ async fn run(
     parts.wal.close().await;
     watching.cancel();
     tasks.all_ended().await;
-    tracing::info!(took_ms = clock::now_ms() - began, "weir has stopped; nothing that was accepted is lost");
+    tracing::info!(
+        took_ms = clock::now_ms() - began,
+        "weir has stopped; nothing that was accepted is lost"
+    );
     match ended {
         None => Ok(()),
         Some(ended) => bail!("{ended}, so weir stops"),
     }
 }
 
-async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) -> anyhow::Result<Built> {
+async fn build(
+    settings: &Settings,
+    layout: &Layout,
+    broker: Option<&Broker>,
+) -> anyhow::Result<Built> {
     let types = Arc::new(options::event_types(settings)?);
     let upcasters = Upcasters::shipped();
     let parser = Parser::new(types.clone(), upcasters.clone());
     let wal_options = options::wal(settings, layout);
     let wal = tokio::task::spawn_blocking(move || Wal::open(wal_options)).await??;
-    let monitor_url = broker.map_or_else(|| settings.nats.monitor_url.clone(), |broker| Some(broker.monitor_url.clone()));
-    let nats_url = broker.map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
+    let monitor_url = broker.map_or_else(
+        || settings.nats.monitor_url.clone(),
+        |broker| Some(broker.monitor_url.clone()),
+    );
+    let nats_url = broker
+        .map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
     let log = async |name: &str| {
-        let nats = Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") }).await?;
+        let nats =
+            Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") })
+                .await?;
         let log = EventLog::new(nats.clone(), options::log(settings, monitor_url.clone())).await;
         anyhow::Ok((nats, log))
     };
@@ -165,7 +193,10 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
         projector: projector.status(),
         fingerprint: projector.fingerprint().to_string(),
     };
-    let query_options = query::Options { generation: super::GENERATION.to_owned(), purchase_type: PURCHASE_TYPE.to_owned() };
+    let query_options = query::Options {
+        generation: super::GENERATION.to_owned(),
+        purchase_type: PURCHASE_TYPE.to_owned(),
+    };
     Ok(Built {
         parts,
         gateway: Gateway::new(wal, parser, options::gateway(settings)),
@@ -175,17 +206,27 @@ async fn build(settings: &Settings, layout: &Layout, broker: Option<&Broker>) ->
     })
 }
 
-async fn build_projector(log: EventLog, parser: &Parser, upcasters: &Upcasters, layout: &Layout) -> anyhow::Result<MemoryProjector> {
+async fn build_projector(
+    log: EventLog,
+    parser: &Parser,
+    upcasters: &Upcasters,
+    layout: &Layout,
+) -> anyhow::Result<MemoryProjector> {
     let options = options::projector(layout)?;
-    let (decoder, projection) = (Decoder::new(parser.clone()), Projection::new(parser.types().clone()));
+    let (decoder, projection) =
+        (Decoder::new(parser.clone()), Projection::new(parser.types().clone()));
     let upcasters = upcasters.clone();
-    let building = tokio::task::spawn_blocking(move || MemoryProjector::build(log, decoder, projection, &upcasters, options));
+    let building = tokio::task::spawn_blocking(move || {
+        MemoryProjector::build(log, decoder, projection, &upcasters, options)
+    });
     Ok(building.await??)
 }
 
 fn public_app(gateway: Gateway, query: Query, console: &Admin) -> App {
-    App::new(query.routes().merge(console.health_routes()))
-        .fast_path(|request| request.uri().path() == "/ingest", move |request| Box::pin(gateway.clone().handle(request)))
+    App::new(query.routes().merge(console.health_routes())).fast_path(
+        |request| request.uri().path() == "/ingest",
+        move |request| Box::pin(gateway.clone().handle(request)),
+    )
 }
 
 /// Tells once a connection what of the server or the stream does not keep the promises.
@@ -210,4 +251,3 @@ async fn examine(nats: Nats, log: EventLog, stop: CancellationToken) {
         }
     }
 }
-

@@ -23,14 +23,22 @@ pub struct Report {
 }
 
 /// Looks at a server and its stream, and changes nothing.
-pub async fn doctor(settings: &Settings, url: &str, monitor_url: Option<String>) -> anyhow::Result<Report> {
-    let nats = Nats::connect(NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() }).await?;
+pub async fn doctor(
+    settings: &Settings,
+    url: &str,
+    monitor_url: Option<String>,
+) -> anyhow::Result<Report> {
+    let nats =
+        Nats::connect(NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() }).await?;
     tokio::time::timeout(CONNECT_DEADLINE, nats.connected())
         .await
         .with_context(|| format!("no NATS server answers at {url}: is it running?"))?;
     nats.check_server()?;
     let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
-    let findings = log.inspect().await.context("the stream cannot be looked at; weir makes it when it starts")?;
+    let findings = log
+        .inspect()
+        .await
+        .context("the stream cannot be looked at; weir makes it when it starts")?;
     let sync = log.sync_policy().await.to_string();
     let server_version = nats.server().map_or_else(String::new, |server| server.version);
     Ok(Report { url: url.to_owned(), server_version, sync, findings })

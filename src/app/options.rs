@@ -58,7 +58,9 @@ pub(super) fn event_types(settings: &Settings) -> anyhow::Result<EventTypes> {
             EventTypeSettings::Interaction { collection, weight } => {
                 (Declared::Interaction { collection: collection.clone() }, *weight)
             }
-            EventTypeSettings::Retraction { retracts } => (Declared::Retraction { of: retracts.clone() }, 0.0),
+            EventTypeSettings::Retraction { retracts } => {
+                (Declared::Retraction { of: retracts.clone() }, 0.0)
+            }
             EventTypeSettings::UserProfile => (Declared::UserProfile, 0.0),
             EventTypeSettings::ItemProfile => (Declared::ItemProfile, 0.0),
             EventTypeSettings::UserOnly => (Declared::UserOnly, 0.0),
@@ -85,7 +87,11 @@ pub(super) fn wal(settings: &Settings, layout: &Layout) -> wal::Options {
 
 pub(super) fn gateway(settings: &Settings) -> gateway::Options {
     let from = &settings.gateway;
-    let body = BodyLimits { max_bytes: from.body_bytes, chunk_deadline: from.chunk_timeout, total_deadline: from.body_timeout };
+    let body = BodyLimits {
+        max_bytes: from.body_bytes,
+        chunk_deadline: from.chunk_timeout,
+        total_deadline: from.body_timeout,
+    };
     gateway::Options { body, batch_events: from.batch_events }
 }
 
@@ -121,7 +127,8 @@ pub(super) fn relay(settings: &Settings, layout: &Layout) -> relay::Options {
 pub(super) fn projector(layout: &Layout) -> anyhow::Result<projector::Options> {
     let snapshot = layout.snapshot();
     if let Some(folder) = snapshot.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
     }
     Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY })
 }

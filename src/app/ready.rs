@@ -46,7 +46,10 @@ impl Facts {
             log_degraded: wal.degraded,
             nats_connected: parts.nats.link().borrow().connected,
             phase: parts.projector.phase(),
-            applied_through: parts.projector.applied_through.load(std::sync::atomic::Ordering::Relaxed),
+            applied_through: parts
+                .projector
+                .applied_through
+                .load(std::sync::atomic::Ordering::Relaxed),
         }
     }
 }
@@ -89,7 +92,9 @@ pub(super) fn answer(roles: Vec<Role>) -> Response {
     let bytes = serde_json::to_vec(&body).expect("strings always serialize");
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -98,7 +103,14 @@ mod tests {
     use super::*;
 
     fn fine() -> Facts {
-        Facts { draining: false, log_full: false, log_degraded: None, nats_connected: true, phase: Phase::Live, applied_through: 9 }
+        Facts {
+            draining: false,
+            log_full: false,
+            log_degraded: None,
+            nats_connected: true,
+            phase: Phase::Live,
+            applied_through: 9,
+        }
     }
 
     fn ready(facts: &Facts) -> [bool; 3] {

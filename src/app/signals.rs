@@ -11,11 +11,14 @@ pub(super) fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {
-        let mut next = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
+        let mut next =
+            async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
         next().await;
         token.cancel();
         next().await;
-        tracing::warn!("ended at once: what was accepted is in the write-ahead log, and published at the next start");
+        tracing::warn!(
+            "ended at once: what was accepted is in the write-ahead log, and published at the next start"
+        );
         end_now();
     });
     Ok(stop)

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::GENERATION;
-use crate::stream::{EventLog, LogState, Nats};
 use crate::store::memory::{Counts, MemoryStore};
+use crate::stream::{EventLog, LogState, Nats};
 use crate::wal::Wal;
 use crate::{projector, relay, wal};
 
@@ -113,7 +113,8 @@ impl Parts {
         // Read behind the graph's lock: the digest is of at least this place.
         let applied_through = status.applied_through.load(Ordering::Acquire);
         let pending = status.pending.load(Ordering::Relaxed);
-        let lag = state.map_or(pending, |state| state.last_sequence.saturating_sub(applied_through));
+        let lag =
+            state.map_or(pending, |state| state.last_sequence.saturating_sub(applied_through));
         Generation {
             id: GENERATION,
             state: "active",

@@ -23,7 +23,9 @@ impl Tasks {
     pub async fn first_ended(&mut self) -> String {
         match self.running.join_next().await {
             Some(Ok(name)) => format!("{name} has ended"),
-            Some(Err(error)) if error.is_panic() => "a component has panicked; the log above says where".to_owned(),
+            Some(Err(error)) if error.is_panic() => {
+                "a component has panicked; the log above says where".to_owned()
+            }
             Some(Err(error)) => error.to_string(),
             None => std::future::pending().await,
         }
@@ -36,7 +38,11 @@ impl Tasks {
 }
 
 /// Runs `tick` every `period` until told to stop.
-pub(super) async fn every(period: std::time::Duration, stop: CancellationToken, mut tick: impl FnMut()) {
+pub(super) async fn every(
+    period: std::time::Duration,
+    stop: CancellationToken,
+    mut tick: impl FnMut(),
+) {
     let mut clock = tokio::time::interval(period);
     loop {
         tokio::select! {

@@ -16,14 +16,23 @@ pub fn wal_status(settings: &Settings) -> anyhow::Result<wal::Status> {
 }
 
 /// Reads every record and checks it, telling how far it is.
-pub fn verify(settings: &Settings, progress: impl FnMut(wal::VerifyProgress)) -> anyhow::Result<wal::VerifyReport> {
+pub fn verify(
+    settings: &Settings,
+    progress: impl FnMut(wal::VerifyProgress),
+) -> anyhow::Result<wal::VerifyReport> {
     Ok(wal::verify(&Layout::new(settings).wal(), progress)?)
 }
 
 /// Writes every event from `from` on as one JSON a line: WAL sequence, subject, message id, event.
-pub fn export(settings: &Settings, from: u64, out: impl Write) -> anyhow::Result<wal::ExportReport> {
+pub fn export(
+    settings: &Settings,
+    from: u64,
+    out: impl Write,
+) -> anyhow::Result<wal::ExportReport> {
     let mut out = std::io::BufWriter::new(out);
-    let report = wal::export(&Layout::new(settings).wal(), from, |sequence, entry| write_line(&mut out, sequence, &entry))?;
+    let report = wal::export(&Layout::new(settings).wal(), from, |sequence, entry| {
+        write_line(&mut out, sequence, &entry)
+    })?;
     out.flush().context("cannot write the events")?;
     Ok(report)
 }
@@ -31,7 +40,11 @@ pub fn export(settings: &Settings, from: u64, out: impl Write) -> anyhow::Result
 fn write_line(out: &mut impl Write, sequence: u64, entry: &Bytes) -> std::io::Result<()> {
     match Publication::decode(entry) {
         Ok(publication) => {
-            write!(out, "{{\"sequence\":{sequence},\"subject\":\"{}\",\"messageId\":", publication.subject())?;
+            write!(
+                out,
+                "{{\"sequence\":{sequence},\"subject\":\"{}\",\"messageId\":",
+                publication.subject()
+            )?;
             serde_json::to_writer(&mut *out, &publication.message_id)?;
             out.write_all(b",\"event\":")?;
             out.write_all(&publication.payload)?;

@@ -90,17 +90,12 @@ impl Broker {
     /// Starts the child and returns once it serves JetStream.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let server = find_server(options.server.as_deref()).await?;
-        let failed = |source| StartError::Prepare {
-            dir: options.dir.clone(),
-            source,
-        };
+        let failed = |source| StartError::Prepare { dir: options.dir.clone(), source };
         let dir = make_dir(&options.dir).map_err(failed)?;
         let lock = lock(&dir)?;
         let config = dir.join("nats.conf");
         let pid_file = dir.join("nats-server.pid");
-        end_stale(&pid_file, &config)
-            .await
-            .map_err(StartError::Stale)?;
+        end_stale(&pid_file, &config).await.map_err(StartError::Stale)?;
         let ports = ports::choose(&dir.join("ports")).map_err(failed)?;
         fs::write(&config, configuration(&dir, ports, options.max_file_bytes)).map_err(failed)?;
         let launch = Launch {
@@ -118,10 +113,7 @@ impl Broker {
             stop_deadline: options.stop_deadline,
             _lock: lock,
         };
-        match broker
-            .wait_until_serving(ports, options.start_deadline)
-            .await
-        {
+        match broker.wait_until_serving(ports, options.start_deadline).await {
             Ok(()) => {
                 tracing::info!(url = broker.url, version = %broker.server.version, "nats-server runs");
                 Ok(broker)
@@ -142,10 +134,7 @@ impl Broker {
     /// Ends the child in order (SIGTERM), by force after the stop deadline, and returns when it is gone.
     pub async fn stop(self) {
         self.supervisor.stop(Signal::TERM);
-        if timeout(self.stop_deadline, self.supervisor.ended())
-            .await
-            .is_err()
-        {
+        if timeout(self.stop_deadline, self.supervisor.ended()).await.is_err() {
             tracing::warn!("nats-server does not end in time, killing it");
             self.supervisor.stop(Signal::KILL);
             self.supervisor.ended().await;
@@ -190,16 +179,11 @@ fn make_dir(dir: &Path) -> io::Result<PathBuf> {
 
 /// Takes the directory for this process; the kernel gives it back when the process ends, however it ends.
 fn lock(dir: &Path) -> Result<File, StartError> {
-    let prepare = |source| StartError::Prepare {
-        dir: dir.to_owned(),
-        source,
-    };
+    let prepare = |source| StartError::Prepare { dir: dir.to_owned(), source };
     let file = File::create(dir.join("lock")).map_err(prepare)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse {
-            dir: dir.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(prepare(source)),
     }
 }

@@ -7,9 +7,8 @@ use super::ports::Ports;
 /// Returns the configuration of a server whose files are all in `dir`: loopback alone, no secrets, and
 /// `sync_interval: always`, because without it JetStream acknowledges what is not on disk yet.
 pub(super) fn configuration(dir: &Path, ports: Ports, max_file_bytes: Option<u64>) -> String {
-    let bound = max_file_bytes.map_or_else(String::new, |bytes| {
-        format!("    max_file_store: {bytes}\n")
-    });
+    let bound =
+        max_file_bytes.map_or_else(String::new, |bytes| format!("    max_file_store: {bytes}\n"));
     format!(
         "# Written by weir at every start: changes here are lost.\n\
          server_name: \"weir\"\n\
@@ -38,10 +37,7 @@ mod tests {
 
     #[test]
     fn the_configuration_syncs_always_and_listens_on_loopback_alone() {
-        let ports = Ports {
-            client: 4222,
-            monitor: 8222,
-        };
+        let ports = Ports { client: 4222, monitor: 8222 };
         insta::assert_snapshot!(configuration(Path::new("/d/a \"b\""), ports, Some(1024)), @r#"
         # Written by weir at every start: changes here are lost.
         server_name: "weir"

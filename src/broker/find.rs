@@ -75,10 +75,9 @@ impl fmt::Display for Tried {
 /// repository the executable stands in, the PATH.
 pub async fn find_server(named: Option<&Path>) -> Result<Server, FindError> {
     if let Some(path) = named {
-        return check(path).await.map_err(|cause| FindError::Named {
-            path: path.to_owned(),
-            cause,
-        });
+        return check(path)
+            .await
+            .map_err(|cause| FindError::Named { path: path.to_owned(), cause });
     }
     let mut tried = Vec::new();
     for path in candidates() {
@@ -87,22 +86,14 @@ pub async fn find_server(named: Option<&Path>) -> Result<Server, FindError> {
             Err(unfit) => tried.push((path, unfit)),
         }
     }
-    Err(FindError::Nowhere {
-        tried: Tried(tried),
-    })
+    Err(FindError::Nowhere { tried: Tried(tried) })
 }
 
 fn candidates() -> Vec<PathBuf> {
     let executable = env::current_exe().unwrap_or_default();
     let tools = env::current_dir()
         .into_iter()
-        .chain(
-            executable
-                .ancestors()
-                .skip(1)
-                .take(EXECUTABLE_DEPTH)
-                .map(Path::to_owned),
-        )
+        .chain(executable.ancestors().skip(1).take(EXECUTABLE_DEPTH).map(Path::to_owned))
         .map(|folder| folder.join(".tools/bin"));
     let search = env::var_os("PATH").unwrap_or_default();
     let mut found: Vec<PathBuf> = tools
@@ -115,14 +106,10 @@ fn candidates() -> Vec<PathBuf> {
 }
 
 async fn check(path: &Path) -> Result<Server, Unfit> {
-    let asked = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(ANSWER_DEADLINE, asked)
-        .await
-        .map_err(|_| Unfit::Silent)??;
+    let asked =
+        Command::new(path).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
+    let output =
+        tokio::time::timeout(ANSWER_DEADLINE, asked).await.map_err(|_| Unfit::Silent)??;
     let text = String::from_utf8_lossy(&output.stdout);
     let version = parse_version(&text).ok_or(Unfit::Unknown)?;
     if version < OLDEST {
@@ -135,9 +122,8 @@ async fn check(path: &Path) -> Result<Server, Unfit> {
 /// Reads `nats-server: v2.15.1`, also with a suffix like `-RC.1`.
 fn parse_version(text: &str) -> Option<Version> {
     let (_, version) = text.trim().split_once("nats-server: v")?;
-    let mut parts = version
-        .split(|character: char| !character.is_ascii_digit())
-        .map(|part| part.parse().ok());
+    let mut parts =
+        version.split(|character: char| !character.is_ascii_digit()).map(|part| part.parse().ok());
     Some(Version(parts.next()??, parts.next()??, parts.next()??))
 }
 
@@ -156,14 +142,8 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_the_servers_words() {
-        assert_eq!(
-            parse_version("nats-server: v2.15.1\n"),
-            Some(Version(2, 15, 1))
-        );
-        assert_eq!(
-            parse_version("nats-server: v2.14.0-RC.2"),
-            Some(Version(2, 14, 0))
-        );
+        assert_eq!(parse_version("nats-server: v2.15.1\n"), Some(Version(2, 15, 1)));
+        assert_eq!(parse_version("nats-server: v2.14.0-RC.2"), Some(Version(2, 14, 0)));
         assert_eq!(parse_version("nats-server: v2"), None);
         assert_eq!(parse_version("bash: 5.2.1"), None);
         assert!(Version(2, 9, 10) < OLDEST && Version(2, 12, 1) >= OLDEST);
@@ -174,10 +154,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = fake(folder.path(), "echo nats-server: v2.9.10");
         let error = find_server(Some(&path)).await.unwrap_err().to_string();
-        assert!(
-            error.contains("version 2.9.10, older than 2.12.1"),
-            "{error}"
-        );
+        assert!(error.contains("version 2.9.10, older than 2.12.1"), "{error}");
         assert!(error.contains("scripts/setup"), "{error}");
     }
 

@@ -28,10 +28,8 @@ pub(super) fn choose(file: &Path) -> io::Result<Ports> {
     // Both are held until both are known, or they could be one.
     let client = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let monitor = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let ports = Ports {
-        client: client.local_addr()?.port(),
-        monitor: monitor.local_addr()?.port(),
-    };
+    let ports =
+        Ports { client: client.local_addr()?.port(), monitor: monitor.local_addr()?.port() };
     fs::write(file, format!("{} {}\n", ports.client, ports.monitor))?;
     Ok(ports)
 }
@@ -42,10 +40,7 @@ fn is_free(port: u16) -> bool {
 
 fn parse(text: &str) -> Option<Ports> {
     let (client, monitor) = text.trim().split_once(' ')?;
-    let ports = Ports {
-        client: client.parse().ok()?,
-        monitor: monitor.parse().ok()?,
-    };
+    let ports = Ports { client: client.parse().ok()?, monitor: monitor.parse().ok()? };
     (ports.client != ports.monitor && ports.client != 0 && ports.monitor != 0).then_some(ports)
 }
 

@@ -54,6 +54,5 @@ fn is_ours(pid: Pid, config: &Path) -> bool {
     let Ok(line) = fs::read(path) else {
         return false;
     };
-    line.split(|byte| *byte == 0)
-        .any(|argument| argument == config.as_os_str().as_encoded_bytes())
+    line.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_encoded_bytes())
 }

@@ -74,14 +74,8 @@ impl Supervisor {
     pub fn start(launch: Launch) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let (sender, status) = watch::channel(Status::default());
-        let keeper = Keeper {
-            launch,
-            shared: Arc::clone(&shared),
-            status: sender,
-        };
-        thread::Builder::new()
-            .name("nats-supervisor".into())
-            .spawn(move || keeper.run())?;
+        let keeper = Keeper { launch, shared: Arc::clone(&shared), status: sender };
+        thread::Builder::new().name("nats-supervisor".into()).spawn(move || keeper.run())?;
         Ok(Self { shared, status })
     }
 
@@ -173,8 +167,7 @@ impl Keeper {
             tracing::warn!(%error, "cannot write the pid file of nats-server");
         }
         gauge!(names::BROKER_RUNNING).set(1.0);
-        self.status
-            .send_modify(|status| status.pid = Some(child.id()));
+        self.status.send_modify(|status| status.pid = Some(child.id()));
         // Waits without reaping: until the lock is held, the number must not be given to another process.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(error) = waitid(WaitId::Pid(pid), options) {

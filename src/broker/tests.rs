@@ -24,10 +24,7 @@ fn options(dir: &Path) -> Options {
     let executable = env::current_exe().unwrap().into_os_string();
     Options {
         server: env::var_os("WEIR_NATS_SERVER").map(PathBuf::from),
-        launcher: [executable]
-            .into_iter()
-            .chain(launcher.map(OsString::from))
-            .collect(),
+        launcher: [executable].into_iter().chain(launcher.map(OsString::from)).collect(),
         ..Options::new(dir.join("nats"))
     }
 }
@@ -35,9 +32,7 @@ fn options(dir: &Path) -> Options {
 #[test]
 #[ignore = "the launcher that other tests run as a process of its own"]
 fn becomes_the_child() {
-    let mut arguments = env::args_os()
-        .skip_while(|argument| argument != "--")
-        .skip(1);
+    let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
     let parent = arguments.next().unwrap().into_string().unwrap();
     assert_eq!(arguments.next().unwrap(), "--");
     let program = arguments.next().unwrap();
@@ -49,9 +44,7 @@ fn becomes_the_child() {
 #[tokio::test]
 #[ignore = "the parent that another test runs as a process of its own and kills"]
 async fn is_a_parent() {
-    let broker = Broker::start(options(Path::new(&env::var_os(DIR).unwrap())))
-        .await
-        .unwrap();
+    let broker = Broker::start(options(Path::new(&env::var_os(DIR).unwrap()))).await.unwrap();
     let pid = broker.status().borrow().pid.unwrap();
     println!("child {pid} {}", broker.url);
     std::future::pending::<()>().await;
@@ -60,10 +53,7 @@ async fn is_a_parent() {
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "{what}: not within {PATIENCE:?}"
-        );
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -105,19 +95,13 @@ async fn a_killed_child_comes_back_on_the_same_port_and_a_stop_ends_it() {
     for times in 1..=2 {
         let now = *broker.status().borrow();
         signal(now.pid.unwrap(), Signal::KILL);
-        status(&broker, |status| {
-            status.restarts == times && status.pid.is_some()
-        })
-        .await;
+        status(&broker, |status| status.restarts == times && status.pid.is_some()).await;
         eventually("it serves again", || greets(&broker.url)).await;
     }
     // As a terminal's Ctrl-C does.
     let now = *broker.status().borrow();
     signal(now.pid.unwrap(), Signal::INT);
-    let last = status(&broker, |status| {
-        status.restarts == 3 && status.pid.is_some()
-    })
-    .await;
+    let last = status(&broker, |status| status.restarts == 3 && status.pid.is_some()).await;
     assert_ne!(first.pid, last.pid);
     let url = broker.url.clone();
     broker.stop().await;
@@ -134,12 +118,7 @@ async fn a_killed_child_comes_back_on_the_same_port_and_a_stop_ends_it() {
 async fn the_death_of_the_parent_ends_the_child() {
     let folder = TempDir::new().unwrap();
     let mut parent = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "broker::tests::is_a_parent",
-        ])
+        .args(["--exact", "--ignored", "--nocapture", "broker::tests::is_a_parent"])
         .env(DIR, folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -187,10 +166,7 @@ async fn a_stale_child_is_ended_and_a_stranger_is_not() {
     let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
     fs::write(&pid_file, stranger.id().to_string()).unwrap();
     let broker = Broker::start(options(folder.path())).await.unwrap();
-    assert!(
-        stranger.try_wait().unwrap().is_none(),
-        "a stranger was ended"
-    );
+    assert!(stranger.try_wait().unwrap().is_none(), "a stranger was ended");
     broker.stop().await;
     stranger.kill().unwrap();
     stranger.wait().unwrap();
@@ -213,14 +189,7 @@ async fn a_server_that_cannot_start_is_told_with_its_last_words() {
 fn nothing_is_executed_for_a_parent_that_is_gone() {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--nocapture"])
-        .args([
-            "broker::tests::becomes_the_child",
-            "--",
-            "1",
-            "--",
-            "echo",
-            "ran",
-        ])
+        .args(["broker::tests::becomes_the_child", "--", "1", "--", "echo", "ran"])
         .output()
         .unwrap();
     assert!(!output.status.success());

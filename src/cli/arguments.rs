@@ -215,15 +215,11 @@ mod tests {
         let Command::Dev(settings) = arguments.command else {
             panic!("{arguments:?}");
         };
-        let sources = Sources {
-            flags: settings.flags(),
-            ..Sources::default()
-        };
+        let sources = Sources { flags: settings.flags(), ..Sources::default() };
         let text = load(&sources).unwrap().to_text();
         for flag in settings.flags() {
-            let set = text
-                .lines()
-                .any(|line| line.starts_with(flag.key) && line.ends_with(flag.name));
+            let set =
+                text.lines().any(|line| line.starts_with(flag.key) && line.ends_with(flag.name));
             assert!(set, "{} in\n{text}", flag.name);
         }
         assert_eq!(settings.flags().len(), 7);
@@ -231,15 +227,7 @@ mod tests {
 
     #[test]
     fn the_launcher_takes_a_parent_and_a_program_with_any_arguments() {
-        let line = [
-            "weir",
-            "exec-with-parent",
-            "12",
-            "--",
-            "nats-server",
-            "-c",
-            "x",
-        ];
+        let line = ["weir", "exec-with-parent", "12", "--", "nats-server", "-c", "x"];
         let arguments = Arguments::parse_from(line);
         let Command::ExecWithParent { parent, program } = arguments.command else {
             panic!("{arguments:?}");

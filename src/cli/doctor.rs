@@ -19,7 +19,10 @@ pub(super) async fn examine(settings: &Settings, json: bool) -> Result<(String, 
 }
 
 fn text(report: &Report) -> String {
-    let mut text = format!("nats-server {} at {}\nsyncs       {}\n", report.server_version, report.url, report.sync);
+    let mut text = format!(
+        "nats-server {} at {}\nsyncs       {}\n",
+        report.server_version, report.url, report.sync
+    );
     for finding in &report.findings {
         text.push_str(&format!(
             "\n{}: {} is {}, it should be {}\n  {}\n",
@@ -50,12 +53,23 @@ mod tests {
             expected: "always".to_owned(),
             remedy: "set it in the jetstream block of the server's configuration".to_owned(),
         };
-        let report = Report { url: "nats://127.0.0.1:4222".to_owned(), server_version: "2.15.1".to_owned(), sync: "every 2m0s".to_owned(), findings: vec![finding] };
-        let well = Report { sync: "always".to_owned(), findings: Vec::new(), ..report_copy(&report) };
+        let report = Report {
+            url: "nats://127.0.0.1:4222".to_owned(),
+            server_version: "2.15.1".to_owned(),
+            sync: "every 2m0s".to_owned(),
+            findings: vec![finding],
+        };
+        let well =
+            Report { sync: "always".to_owned(), findings: Vec::new(), ..report_copy(&report) };
         insta::assert_snapshot!(format!("{}----\n{}", text(&report), text(&well)));
     }
 
     fn report_copy(report: &Report) -> Report {
-        Report { url: report.url.clone(), server_version: report.server_version.clone(), sync: report.sync.clone(), findings: Vec::new() }
+        Report {
+            url: report.url.clone(),
+            server_version: report.server_version.clone(),
+            sync: report.sync.clone(),
+            findings: Vec::new(),
+        }
     }
 }

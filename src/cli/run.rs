@@ -90,14 +90,8 @@ fn check(arguments: &SettingsArguments, json: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let list = problems.map(|problems| problems.0).unwrap_or_default();
-    print(&pretty(
-        &json!({ "valid": list.is_empty(), "problems": list }),
-    ))?;
-    Ok(if list.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(MISTAKE)
-    })
+    print(&pretty(&json!({ "valid": list.is_empty(), "problems": list })))?;
+    Ok(if list.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(MISTAKE) })
 }
 
 fn effective(arguments: &SettingsArguments) -> Result<Effective, Problems> {
@@ -107,11 +101,7 @@ fn effective(arguments: &SettingsArguments) -> Result<Effective, Problems> {
             (text(name), text(value))
         })
         .collect();
-    load(&Sources {
-        file: arguments.config.clone(),
-        environment,
-        flags: arguments.flags(),
-    })
+    load(&Sources { file: arguments.config.clone(), environment, flags: arguments.flags() })
 }
 
 /// Loads the settings and begins to log as they say.
@@ -136,11 +126,7 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 fn well(all: bool) -> ExitCode {
-    if all {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    }
+    if all { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
 fn pretty(value: &serde_json::Value) -> String {
@@ -155,9 +141,7 @@ fn print(text: &str) -> io::Result<()> {
 
 /// A reader like `head` that has seen enough is no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Joins an error and its causes; a cause that the line before already tells is left out.
@@ -179,9 +163,8 @@ mod tests {
     #[test]
     fn an_error_is_one_chain_without_repetition() {
         let disk = io::Error::other("disk full");
-        let error = anyhow::Error::new(disk)
-            .context("cannot write: disk full")
-            .context("cannot start");
+        let error =
+            anyhow::Error::new(disk).context("cannot write: disk full").context("cannot start");
         assert_eq!(chain(&error), "cannot start: cannot write: disk full");
     }
 }

@@ -17,9 +17,12 @@ pub(super) async fn fetch(admin_url: &str, json: bool) -> Result<String> {
 
 /// Returns the URL of the NATS server that a running weir uses, and of its monitoring.
 pub(super) async fn nats_of(admin_url: &str) -> Result<(String, Option<String>)> {
-    let value = ask(admin_url).await.context("no --nats-url is given, so the running weir is asked for its server")?;
+    let value = ask(admin_url)
+        .await
+        .context("no --nats-url is given, so the running weir is asked for its server")?;
     let text = |key: &str| value["nats"][key].as_str().map(str::to_owned);
-    let url = text("url").context("the running weir does not say which NATS server it uses: give --nats-url")?;
+    let url = text("url")
+        .context("the running weir does not say which NATS server it uses: give --nats-url")?;
     Ok((url, text("monitorUrl")))
 }
 

@@ -35,21 +35,21 @@ fn nats_lines(nats: &Value) -> String {
 
 fn wal_lines(wal: &Value) -> String {
     let high = wal["highWater"].as_u64();
-    let waiting = high.zip(wal["published"].as_u64()).map_or_else(
-        || ABSENT.into(),
-        |(high, published)| grouped(high.saturating_sub(published)),
-    );
+    let waiting = high
+        .zip(wal["published"].as_u64())
+        .map_or_else(|| ABSENT.into(), |(high, published)| grouped(high.saturating_sub(published)));
     let bytes = wal["bytes"].as_u64().map_or_else(|| ABSENT.into(), size);
-    let lines = format!(
-        "WAL      through {}, {waiting} to publish, {bytes}\n",
-        number(&wal["highWater"]),
-    );
+    let lines =
+        format!("WAL      through {}, {waiting} to publish, {bytes}\n", number(&wal["highWater"]));
     let degraded = match &wal["degraded"] {
         Value::String(reason) => format!("         DEGRADED: {reason}\n"),
         Value::Bool(true) => "         DEGRADED\n".to_owned(),
         _ => String::new(),
     };
-    let full = wal["full"].as_bool().filter(|full| *full).map(|_| "         FULL: events are refused with 503\n");
+    let full = wal["full"]
+        .as_bool()
+        .filter(|full| *full)
+        .map(|_| "         FULL: events are refused with 503\n");
     lines + &degraded + full.unwrap_or_default()
 }
 
@@ -57,7 +57,12 @@ fn wal_lines(wal: &Value) -> String {
 fn relay_lines(relay: &Value) -> String {
     let alarm = relay["alarm"].as_str().map(|alarm| format!("relay    ALARM: {alarm}\n"));
     let gone = relay["unhealable"].as_u64().filter(|gone| *gone > 0);
-    let gone = gone.map(|gone| format!("relay    {} events that the stream may have lost are not in the log any more\n", grouped(gone)));
+    let gone = gone.map(|gone| {
+        format!(
+            "relay    {} events that the stream may have lost are not in the log any more\n",
+            grouped(gone)
+        )
+    });
     alarm.unwrap_or_default() + &gone.unwrap_or_default()
 }
 
@@ -77,14 +82,7 @@ fn undecodable_lines(generation: &Value) -> String {
 }
 
 fn generation_table(generations: &[Value]) -> String {
-    let head = [
-        "GENERATION",
-        "STATE",
-        "APPLIED",
-        "LAG",
-        "DOCUMENTS",
-        "DIGEST",
-    ];
+    let head = ["GENERATION", "STATE", "APPLIED", "LAG", "DOCUMENTS", "DIGEST"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(generations.iter().map(|generation| {
         let documents = generation["documents"].as_object().map_or_else(

@@ -19,14 +19,19 @@ pub(super) fn status(settings: &Settings, json: bool) -> Result<()> {
 
 /// Returns whether everything that the log promises can be read back.
 pub(super) fn verify(settings: &Settings, json: bool) -> Result<bool> {
-    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template("{bar:30} segment {pos} of {len}  {msg}")?);
+    let bar = ProgressBar::no_length()
+        .with_style(ProgressStyle::with_template("{bar:30} segment {pos} of {len}  {msg}")?);
     let report = app::verify(settings, |progress| {
         bar.set_length(progress.segments as u64);
         bar.set_position(progress.done as u64);
         bar.set_message(format!("{} events", progress.entries));
     })?;
     bar.finish_and_clear();
-    print(&if json { format!("{:#}\n", serde_json::to_value(&report)?) } else { report_text(&report) })?;
+    print(&if json {
+        format!("{:#}\n", serde_json::to_value(&report)?)
+    } else {
+        report_text(&report)
+    })?;
     Ok(report.is_sound())
 }
 
@@ -57,7 +62,10 @@ fn status_text(status: &Status) -> String {
 }
 
 fn report_text(report: &VerifyReport) -> String {
-    let mut text = format!("{} events in {} records of {} segments\n", report.entries, report.records, report.segments);
+    let mut text = format!(
+        "{} events in {} records of {} segments\n",
+        report.entries, report.records, report.segments
+    );
     for fault in &report.faults {
         text.push_str(&format!("fault       segment {}: {}\n", fault.segment, fault.reason));
     }
@@ -89,7 +97,8 @@ mod tests {
     #[test]
     fn a_report_says_what_to_do() {
         let range = LostRange { first: 7, last: 9 };
-        let sound = VerifyReport { segments: 2, records: 4, entries: 90, ..VerifyReport::default() };
+        let sound =
+            VerifyReport { segments: 2, records: 4, entries: 90, ..VerifyReport::default() };
         let fault = SegmentFault { segment: 1, reason: "the file is cut short".to_owned() };
         let broken = VerifyReport { holes: vec![range], faults: vec![fault], ..sound.clone() };
         insta::assert_snapshot!(format!("{}\n{}", report_text(&sound), report_text(&broken)));

@@ -27,12 +27,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: &Origin, key: &str, wrong: String, advice: String) -> Self {
-        Self {
-            key: Some(key.to_owned()),
-            source: origin.name(key),
-            wrong,
-            advice,
-        }
+        Self { key: Some(key.to_owned()), source: origin.name(key), wrong, advice }
     }
 }
 
@@ -147,36 +142,26 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Option<Effe
         }
     }
     for (key, value) in event_types::check(merged, problems) {
-        let origin = merged
-            .value(&key)
-            .map_or(&Origin::Default, |value| merged.origin(&value));
+        let origin = merged.value(&key).map_or(&Origin::Default, |value| merged.origin(&value));
         rows.push(Row::new(&key, plain(&value), origin.name(&key)));
         insert(&mut canonical, &key, value);
     }
     check_together(&canonical, merged, problems);
-    let settings = Figment::from(Serialized::defaults(canonical))
-        .extract()
-        .ok()?;
+    let settings = Figment::from(Serialized::defaults(canonical)).extract().ok()?;
     Some(Effective { settings, rows })
 }
 
 fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>) {
     let number = |key: &str| lookup(canonical, key).and_then(Value::to_u128);
     let mut report = |key: &str, wrong: String, advice: String| {
-        let origin = merged
-            .value(key)
-            .map_or(&Origin::Default, |value| merged.origin(&value));
+        let origin = merged.value(key).map_or(&Origin::Default, |value| merged.origin(&value));
         problems.push(Problem::new(origin, key, wrong, advice));
     };
     for (less, more) in ORDERED {
         if let (Some(low), Some(high)) = (number(less), number(more))
             && low > high
         {
-            report(
-                less,
-                format!("is greater than {more}"),
-                "lower it, or raise the other".into(),
-            );
+            report(less, format!("is greater than {more}"), "lower it, or raise the other".into());
         }
     }
     let listen = |key| lookup(canonical, key).and_then(Value::as_str);
@@ -184,11 +169,7 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
         && gateway == admin
         && !gateway.ends_with(":0")
     {
-        report(
-            "admin.listen",
-            "is the gateway's address".into(),
-            "choose another port".into(),
-        );
+        report("admin.listen", "is the gateway's address".into(), "choose another port".into());
     }
 }
 
@@ -206,19 +187,16 @@ fn lookup<'a>(values: &'a Dict, key: &str) -> Option<&'a Value> {
 fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> {
     let refuse = |advice: String| (format!("is {}", show_value(value)), advice);
     let text = value.as_str();
-    let number = value
-        .to_u128()
-        .and_then(|number| u64::try_from(number).ok());
+    let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
     let words = |valid: bool, advice: &str| match text {
         Some(text) if valid => Ok((Value::from(text), text.to_owned())),
         _ => Err(refuse(advice.into())),
     };
     match kind {
         Kind::Path => words(text.is_some_and(|text| !text.is_empty()), "write a path"),
-        Kind::Address => words(
-            text.is_some_and(is_address),
-            "write an address and a port, as 127.0.0.1:8080",
-        ),
+        Kind::Address => {
+            words(text.is_some_and(is_address), "write an address and a port, as 127.0.0.1:8080")
+        }
         Kind::NatsUrl => match text {
             Some(text) if text.split(',').all(is_nats_url) => Ok((Value::from(text), redact(text))),
             // Not shown: it may hold a password.
@@ -228,8 +206,7 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             )),
         },
         Kind::MonitorUrl => words(
-            text.and_then(|text| text.strip_prefix("http://"))
-                .is_some_and(is_address),
+            text.and_then(|text| text.strip_prefix("http://")).is_some_and(is_address),
             "write it as http://127.0.0.1:8222",
         ),
         Kind::Choice(names) => words(
@@ -255,9 +232,7 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             .map(|time| (Value::from(time), shown_time(time)))
             .ok_or_else(|| {
                 let (low, high) = (shown_time(low), shown_time(high));
-                refuse(format!(
-                    "write a duration with its unit as 5min, from {low} to {high}"
-                ))
+                refuse(format!("write a duration with its unit as 5min, from {low} to {high}"))
             }),
         Kind::Count(low, high) => number
             .or_else(|| text.and_then(|text| text.parse().ok()))
@@ -277,12 +252,9 @@ fn is_address(text: &str) -> bool {
 }
 
 fn is_nats_url(text: &str) -> bool {
-    ["nats://", "tls://"]
-        .iter()
-        .filter_map(|scheme| text.trim().strip_prefix(scheme))
-        .any(|rest| {
-            !rest.is_empty() && !rest.starts_with(':') && !rest.contains(char::is_whitespace)
-        })
+    ["nats://", "tls://"].iter().filter_map(|scheme| text.trim().strip_prefix(scheme)).any(|rest| {
+        !rest.is_empty() && !rest.starts_with(':') && !rest.contains(char::is_whitespace)
+    })
 }
 
 /// Hides user, password or token of each address.

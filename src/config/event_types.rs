@@ -10,14 +10,8 @@ use super::sources::{Merged, Origin, insert};
 use crate::event::{Declared, EventTypes};
 use crate::limits::{EVENT_TYPES, NAME_BYTES};
 
-const KINDS: &[&str] = &[
-    "interaction",
-    "retraction",
-    "user_profile",
-    "item_profile",
-    "user_only",
-    "off",
-];
+const KINDS: &[&str] =
+    &["interaction", "retraction", "user_profile", "item_profile", "user_only", "off"];
 const KEYS: &[&str] = &["kind", "collection", "weight", "retracts"];
 /// Where users and items themselves are.
 const VERTEX_COLLECTIONS: [&str; 2] = ["users", "items"];
@@ -95,12 +89,7 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
         let Value::Dict(_, entry) = entry else {
             continue;
         };
-        let mut check = Entry {
-            merged,
-            name,
-            given: entry,
-            problems,
-        };
+        let mut check = Entry { merged, name, given: entry, problems };
         if let Some((key, kind)) = check.kind() {
             if kind == "interaction" {
                 interactions.push(name.as_str());
@@ -114,9 +103,7 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
         if let Some(retracted) = retracted
             && !interactions.contains(&retracted)
         {
-            let origin = merged
-                .value(key)
-                .map_or(&Origin::Default, |value| merged.origin(&value));
+            let origin = merged.value(key).map_or(&Origin::Default, |value| merged.origin(&value));
             let wrong = format!("is \"{retracted}\", which is not an interaction's type");
             problems.push(Problem::new(
                 origin,
@@ -140,11 +127,8 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
 /// Reports collections that two interactions would write to.
 fn report_shared(merged: &Merged, checked: &[(String, Value)], problems: &mut Vec<Problem>) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-    let origin = |key: &str| {
-        merged
-            .value(key)
-            .map_or(&Origin::Default, |value| merged.origin(&value))
-    };
+    let origin =
+        |key: &str| merged.value(key).map_or(&Origin::Default, |value| merged.origin(&value));
     for (key, value) in checked.iter().filter(|(key, _)| key.ends_with(".collection")) {
         let Some(before) = value.as_str().and_then(|name| owners.insert(name, key)) else {
             continue;
@@ -215,11 +199,7 @@ impl<'a> Entry<'a> {
                 .get(*part)
                 .is_some_and(|value| !matches!(self.merged.origin(value), Origin::Default));
             if set && !fitting.contains(part) {
-                self.report(
-                    part,
-                    format!("means nothing for kind \"{kind}\""),
-                    "remove it".into(),
-                );
+                self.report(part, format!("means nothing for kind \"{kind}\""), "remove it".into());
             }
         }
         let mut values = vec![(kind_key, Value::from(kind))];
@@ -259,9 +239,9 @@ impl<'a> Entry<'a> {
             return 1.0.into();
         };
         let number = match value {
-            Value::Num(_, number) => number
-                .to_f64()
-                .or_else(|| number.to_i128().map(|number| number as f64)),
+            Value::Num(_, number) => {
+                number.to_f64().or_else(|| number.to_i128().map(|number| number as f64))
+            }
             Value::String(_, text) => text.parse().ok(),
             _ => None,
         };
@@ -269,11 +249,7 @@ impl<'a> Entry<'a> {
             weight.into()
         } else {
             let wrong = format!("is {}, not a weight", show_value(value));
-            self.report(
-                "weight",
-                wrong,
-                format!("use a number from 0 to {HEAVIEST}"),
-            );
+            self.report("weight", wrong, format!("use a number from 0 to {HEAVIEST}"));
             1.0.into()
         }
     }
@@ -287,7 +263,5 @@ fn is_collection(name: &str) -> bool {
 
 fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }

@@ -16,13 +16,8 @@ const SIZES: &[(&str, u64)] = &[
     ("", 1),
 ];
 
-const TIMES: &[(&str, u64)] = &[
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("min", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const TIMES: &[(&str, u64)] =
+    &[("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a size in bytes; a bare number is bytes.
 pub(super) fn parse_size(text: &str) -> Option<u64> {
@@ -53,13 +48,10 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn format(value: u64, units: &[(&str, u64)], smallest: &str) -> String {
-    units
-        .iter()
-        .find(|(_, factor)| value != 0 && value.is_multiple_of(*factor))
-        .map_or_else(
-            || format!("{value}{smallest}"),
-            |(unit, factor)| format!("{}{unit}", value / factor),
-        )
+    units.iter().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor)).map_or_else(
+        || format!("{value}{smallest}"),
+        |(unit, factor)| format!("{}{unit}", value / factor),
+    )
 }
 
 #[cfg(test)]
@@ -80,15 +72,7 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_or_too_large_is_refused() {
-        for text in [
-            "",
-            "MiB",
-            "-1MiB",
-            "1.5MiB",
-            "1mib",
-            "1 M",
-            "99999999999TiB",
-        ] {
+        for text in ["", "MiB", "-1MiB", "1.5MiB", "1mib", "1 M", "99999999999TiB"] {
             assert_eq!(parse_size(text), None, "{text}");
         }
         for text in ["", "5", "5m", "1 hour", "-1s"] {

@@ -50,16 +50,8 @@ const fn field(key: &'static str, kind: Kind, default: Default) -> Field {
 /// All keys but the event types, in the order in which they are shown.
 pub(super) const FIELDS: &[Field] = &[
     field("data_dir", Kind::Path, Default::Text("data")),
-    field(
-        "drain_deadline",
-        Kind::Duration(0, HOUR),
-        Default::Number(10 * SECOND),
-    ),
-    field(
-        "gateway.listen",
-        Kind::Address,
-        Default::Text("127.0.0.1:8080"),
-    ),
+    field("drain_deadline", Kind::Duration(0, HOUR), Default::Number(10 * SECOND)),
+    field("gateway.listen", Kind::Address, Default::Text("127.0.0.1:8080")),
     field(
         "gateway.max_connections",
         Kind::Count(1, 1_000_000),
@@ -70,21 +62,9 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Count(1, 1_000_000),
         Default::Number(HTTP_CONNECTIONS_PER_PEER as u64),
     ),
-    field(
-        "gateway.head_timeout",
-        Kind::Duration(100, HOUR),
-        Default::Number(20 * SECOND),
-    ),
-    field(
-        "gateway.chunk_timeout",
-        Kind::Duration(100, HOUR),
-        Default::Number(10 * SECOND),
-    ),
-    field(
-        "gateway.body_timeout",
-        Kind::Duration(100, HOUR),
-        Default::Number(60 * SECOND),
-    ),
+    field("gateway.head_timeout", Kind::Duration(100, HOUR), Default::Number(20 * SECOND)),
+    field("gateway.chunk_timeout", Kind::Duration(100, HOUR), Default::Number(10 * SECOND)),
+    field("gateway.body_timeout", Kind::Duration(100, HOUR), Default::Number(60 * SECOND)),
     field(
         "gateway.body_bytes",
         Kind::Size(EVENT_BYTES as u64, 64 * MIB),
@@ -95,49 +75,17 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Count(1, 100_000),
         Default::Number(HTTP_BATCH_EVENTS as u64),
     ),
-    field(
-        "admin.listen",
-        Kind::Address,
-        Default::Text("127.0.0.1:8081"),
-    ),
+    field("admin.listen", Kind::Address, Default::Text("127.0.0.1:8081")),
     field("nats.url", Kind::NatsUrl, Default::None),
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
-    field(
-        "nats.max_bytes",
-        Kind::Size(64 * MIB, 1024 * TIB),
-        Default::Number(32 * GIB),
-    ),
-    field(
-        "wal.segment_bytes",
-        Kind::Size(512 * KIB, 4 * GIB),
-        Default::Number(64 * MIB),
-    ),
-    field(
-        "wal.segment_age",
-        Kind::Duration(SECOND, 24 * HOUR),
-        Default::Number(300 * SECOND),
-    ),
-    field(
-        "wal.max_bytes",
-        Kind::Size(MIB, 1024 * TIB),
-        Default::Number(8 * GIB),
-    ),
-    field(
-        "wal.grace_bytes",
-        Kind::Size(0, 1024 * TIB),
-        Default::Number(GIB),
-    ),
-    field(
-        "wal.grace_age",
-        Kind::Duration(0, 30 * 24 * HOUR),
-        Default::Number(HOUR),
-    ),
-    field(
-        "log.format",
-        Kind::Choice(&["text", "json"]),
-        Default::Text("text"),
-    ),
+    field("nats.max_bytes", Kind::Size(64 * MIB, 1024 * TIB), Default::Number(32 * GIB)),
+    field("wal.segment_bytes", Kind::Size(512 * KIB, 4 * GIB), Default::Number(64 * MIB)),
+    field("wal.segment_age", Kind::Duration(SECOND, 24 * HOUR), Default::Number(300 * SECOND)),
+    field("wal.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(8 * GIB)),
+    field("wal.grace_bytes", Kind::Size(0, 1024 * TIB), Default::Number(GIB)),
+    field("wal.grace_age", Kind::Duration(0, 30 * 24 * HOUR), Default::Number(HOUR)),
+    field("log.format", Kind::Choice(&["text", "json"]), Default::Text("text")),
     field("log.filter", Kind::LogFilter, Default::Text("info,async_nats=warn")),
 ];
 
@@ -146,10 +94,7 @@ pub(super) const ORDERED: &[(&str, &str)] = &[
     ("wal.segment_bytes", "wal.max_bytes"),
     ("wal.grace_bytes", "wal.max_bytes"),
     ("gateway.chunk_timeout", "gateway.body_timeout"),
-    (
-        "gateway.max_connections_per_peer",
-        "gateway.max_connections",
-    ),
+    ("gateway.max_connections_per_peer", "gateway.max_connections"),
 ];
 
 /// The table of event types.
@@ -162,10 +107,5 @@ pub(super) fn find(key: &str) -> Option<&'static Field> {
 
 /// Tells whether other keys begin with `key` and a dot.
 pub(super) fn is_section(key: &str) -> bool {
-    FIELDS.iter().any(|field| {
-        field
-            .key
-            .strip_prefix(key)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
+    FIELDS.iter().any(|field| field.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }

@@ -22,19 +22,11 @@ pub(super) struct Row {
 
 impl Row {
     pub fn new(key: &str, value: String, source: String) -> Self {
-        Self {
-            key: key.to_owned(),
-            value: Some(value),
-            source,
-        }
+        Self { key: key.to_owned(), value: Some(value), source }
     }
 
     pub fn unset(key: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-            value: None,
-            source: "default".into(),
-        }
+        Self { key: key.to_owned(), value: None, source: "default".into() }
     }
 }
 
@@ -43,12 +35,7 @@ impl Effective {
     pub fn to_text(&self) -> String {
         let shown = |row: &Row| row.value.clone().unwrap_or_else(|| "(not set)".into());
         let key = self.rows.iter().map(|row| row.key.len()).max().unwrap_or(0);
-        let value = self
-            .rows
-            .iter()
-            .map(|row| shown(row).len())
-            .max()
-            .unwrap_or(0);
+        let value = self.rows.iter().map(|row| shown(row).len()).max().unwrap_or(0);
         self.rows
             .iter()
             .map(|row| format!("{:key$}  {:value$}  {}\n", row.key, shown(row), row.source))

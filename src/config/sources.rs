@@ -64,11 +64,9 @@ impl Origin {
             Self::File(path) => path.display().to_string(),
             Self::Environment if key == "nats.server" => NATS_SERVER.into(),
             Self::Environment => variable(key),
-            Self::Flags(flags) => flags
-                .iter()
-                .find(|flag| flag.key == key)
-                .map_or("flags", |flag| flag.name)
-                .into(),
+            Self::Flags(flags) => {
+                flags.iter().find(|flag| flag.key == key).map_or("flags", |flag| flag.name).into()
+            }
         }
     }
 }
@@ -106,9 +104,7 @@ impl Merged {
         let figment = layers
             .iter()
             .enumerate()
-            .fold(Figment::new(), |figment, (index, layer)| {
-                figment.merge(Numbered(index, layer))
-            });
+            .fold(Figment::new(), |figment, (index, layer)| figment.merge(Numbered(index, layer)));
         Self { figment, layers }
     }
 
@@ -154,10 +150,7 @@ fn defaults() -> Layer {
         insert(&mut values, field.key, value);
     }
     event_types::defaults(&mut values);
-    Layer {
-        origin: Origin::Default,
-        values,
-    }
+    Layer { origin: Origin::Default, values }
 }
 
 fn read_file(path: &Path) -> Result<Layer, Problem> {
@@ -171,10 +164,7 @@ fn read_file(path: &Path) -> Result<Layer, Problem> {
         .map_err(|error| problem(format!("cannot be read: {error}"), "check the file's path"))?;
     let values = Toml::from_str(&text)
         .map_err(|error| problem(format!("is not TOML: {error}"), "correct that line"))?;
-    Ok(Layer {
-        origin: Origin::File(path.to_owned()),
-        values,
-    })
+    Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 
 fn environment(variables: &[(String, String)]) -> Layer {
@@ -182,9 +172,7 @@ fn environment(variables: &[(String, String)]) -> Layer {
     for (name, value) in variables {
         let ours = name.starts_with(PREFIX)
             && !NOT_OURS.contains(&name.as_str())
-            && !NOT_OURS_PREFIXES
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
+            && !NOT_OURS_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         if !ours || value.is_empty() {
             continue;
         }
@@ -195,10 +183,7 @@ fn environment(variables: &[(String, String)]) -> Layer {
         };
         insert(&mut values, &key, Value::from(value.as_str()));
     }
-    Layer {
-        origin: Origin::Environment,
-        values,
-    }
+    Layer { origin: Origin::Environment, values }
 }
 
 fn flags(flags: &[Flag]) -> Layer {
@@ -206,10 +191,7 @@ fn flags(flags: &[Flag]) -> Layer {
     for flag in flags {
         insert(&mut values, flag.key, Value::from(flag.value.as_str()));
     }
-    Layer {
-        origin: Origin::Flags(flags.to_vec()),
-        values,
-    }
+    Layer { origin: Origin::Flags(flags.to_vec()), values }
 }
 
 /// Returns the variable of a key.
@@ -223,9 +205,7 @@ pub(super) fn insert(values: &mut Dict, key: &str, value: Value) {
         values.insert(key.to_owned(), value);
         return;
     };
-    let entry = values
-        .entry(section.to_owned())
-        .or_insert_with(|| Value::from(Dict::new()));
+    let entry = values.entry(section.to_owned()).or_insert_with(|| Value::from(Dict::new()));
     if !matches!(entry, Value::Dict(..)) {
         *entry = Value::from(Dict::new());
     }

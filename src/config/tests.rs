@@ -18,13 +18,7 @@ impl Given {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("weir.toml");
         std::fs::write(&path, text).unwrap();
-        Self {
-            folder,
-            sources: Sources {
-                file: Some(path),
-                ..Sources::default()
-            },
-        }
+        Self { folder, sources: Sources { file: Some(path), ..Sources::default() } }
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
@@ -57,9 +51,7 @@ fn the_defaults_are_valid_and_complete() {
     let settings = effective.settings;
     assert_eq!(settings.wal.segment_age, Duration::from_mins(5));
     assert_eq!(settings.nats.url, None);
-    let refunded = EventTypeSettings::Retraction {
-        retracts: "purchased".into(),
-    };
+    let refunded = EventTypeSettings::Retraction { retracts: "purchased".into() };
     assert_eq!(settings.event_types["refunded"], refunded);
 }
 
@@ -138,10 +130,7 @@ fn a_file_that_is_missing_or_no_toml_is_a_problem_beside_the_others() {
     let problems = given.problems();
     assert!(problems.contains("2 problems"), "{problems}");
     assert!(problems.contains("weir.toml is not TOML"), "{problems}");
-    let sources = Sources {
-        file: Some("/nowhere/weir.toml".into()),
-        ..Sources::default()
-    };
+    let sources = Sources { file: Some("/nowhere/weir.toml".into()), ..Sources::default() };
     let problems = load(&sources).unwrap_err().to_string();
     assert!(problems.contains("cannot be read"), "{problems}");
 }
@@ -172,10 +161,7 @@ fn event_types_are_added_changed_and_switched_off() {
 fn switching_off_what_a_retraction_needs_is_a_problem() {
     let given = Given::file("event_types.purchased = { kind = 'off' }");
     let problems = given.problems();
-    assert!(
-        problems.contains("event_types.refunded.retracts"),
-        "{problems}"
-    );
+    assert!(problems.contains("event_types.refunded.retracts"), "{problems}");
 }
 
 #[test]
@@ -205,16 +191,10 @@ fn variables_of_others_are_passed_over() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let given = Given::file("").flag(
-        "--nats-url",
-        "nats.url",
-        "nats://u:p@ss@a:1,tls://b:2,nats://tok@c",
-    );
+    let given =
+        Given::file("").flag("--nats-url", "nats.url", "nats://u:p@ss@a:1,tls://b:2,nats://tok@c");
     let effective = given.load().unwrap();
     let shown = effective.to_json().to_string();
-    assert!(
-        shown.contains("nats://***@a:1,tls://b:2,nats://***@c"),
-        "{shown}"
-    );
+    assert!(shown.contains("nats://***@a:1,tls://b:2,nats://***@c"), "{shown}");
     assert!(!shown.contains("p@ss") && !shown.contains("tok"), "{shown}");
 }

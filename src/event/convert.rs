@@ -11,7 +11,12 @@ use super::{EventTime, Id};
 use crate::limits::{EXACT_INTEGER, ORDER_LINES};
 
 impl<'a> Raw<'a> {
-    pub fn id(&mut self, field: Field, pointer: &'static str, issues: &mut Issues) -> Option<Id<'a>> {
+    pub fn id(
+        &mut self,
+        field: Field,
+        pointer: &'static str,
+        issues: &mut Issues,
+    ) -> Option<Id<'a>> {
         let (pointer, value) =
             self.take(field).map_or((pointer, None), |(pointer, value)| (pointer, Some(value)));
         id(pointer.into(), value?, issues)
@@ -95,7 +100,11 @@ pub(super) fn lines<'a>(raw: Vec<(Scalar<'a>, Scalar<'a>)>, issues: &mut Issues)
     lines
 }
 
-pub(super) fn wrong_type(pointer: impl Into<Cow<'static, str>>, wanted: &str, found: &Scalar<'_>) -> Issue {
+pub(super) fn wrong_type(
+    pointer: impl Into<Cow<'static, str>>,
+    wanted: &str,
+    found: &Scalar<'_>,
+) -> Issue {
     let found = match found {
         Scalar::Text(_) => "a string",
         Scalar::Integer(_) | Scalar::Float(_) => "a number",

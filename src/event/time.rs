@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// 2000-01-01T00:00:00Z, the first valid millisecond.
-const FIRST_MS: i64 = 946_684_800_000;
+/// 1990-01-01T00:00:00Z, the first valid millisecond: old data is worth keeping, and 0 is a mistake.
+const FIRST_MS: i64 = 631_152_000_000;
 /// 2070-01-01T00:00:00Z, the first millisecond that is no longer valid.
 const END_MS: i64 = 3_155_760_000_000;
 
@@ -13,7 +13,7 @@ const SECONDS_BELOW: f64 = 1e11;
 /// Below this an epoch counts milliseconds, from it on microseconds.
 const MILLIS_BELOW: f64 = 1e14;
 
-/// Milliseconds since the Unix epoch, within the years 2000 to 2069 (inclusive).
+/// Milliseconds since the Unix epoch, within the years 1990 to 2069 (inclusive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTime(i64);
 
@@ -21,7 +21,7 @@ pub struct EventTime(i64);
 pub enum TimeError {
     #[error("is neither RFC 3339 nor an epoch in seconds, milliseconds or microseconds")]
     Malformed,
-    #[error("is outside the years 2000 to 2069")]
+    #[error("is outside the years 1990 to 2069")]
     OutOfRange,
 }
 
@@ -109,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn the_range_is_the_years_2000_to_2069() {
+    fn the_range_is_the_years_1990_to_2069() {
         for (text, valid) in [
-            ("1999-12-31T23:59:59.999Z", false),
-            ("2000-01-01T00:00:00Z", true),
+            ("1989-12-31T23:59:59.999Z", false),
+            ("1990-01-01T00:00:00Z", true),
             ("2069-12-31T23:59:59.999Z", true),
             ("2070-01-01T00:00:00Z", false),
         ] {

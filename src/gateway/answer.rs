@@ -53,27 +53,63 @@ struct EventError<'a> {
 /// 202: all events are synced, or were before.
 pub(super) fn accepted(counts: Counts, event_id: Option<&str>) -> Response {
     let Counts { accepted, duplicates } = counts;
-    json(StatusCode::ACCEPTED, &Accepted { status: "accepted", accepted, duplicates, ack: "disk", event_id, results: None })
+    json(
+        StatusCode::ACCEPTED,
+        &Accepted {
+            status: "accepted",
+            accepted,
+            duplicates,
+            ack: "disk",
+            event_id,
+            results: None,
+        },
+    )
 }
 
 /// 207: the valid events are synced; each event's result says which those are.
-pub(super) fn mixed(counts: Counts, verdicts: &[Verdict], is_duplicate: impl Fn(&Verdict) -> bool) -> Response {
+pub(super) fn mixed(
+    counts: Counts,
+    verdicts: &[Verdict],
+    is_duplicate: impl Fn(&Verdict) -> bool,
+) -> Response {
     let Counts { accepted, duplicates } = counts;
     let too_large = format!("is larger than {EVENT_BYTES} bytes");
-    let results = verdicts.iter().enumerate().map(|(index, verdict)| result(index, verdict, is_duplicate(verdict), &too_large));
-    let body = Accepted { status: "partial", accepted, duplicates, ack: "disk", event_id: None, results: Some(results.collect()) };
+    let results = verdicts
+        .iter()
+        .enumerate()
+        .map(|(index, verdict)| result(index, verdict, is_duplicate(verdict), &too_large));
+    let body = Accepted {
+        status: "partial",
+        accepted,
+        duplicates,
+        ack: "disk",
+        event_id: None,
+        results: Some(results.collect()),
+    };
     json(StatusCode::MULTI_STATUS, &body)
 }
 
-fn result<'a>(index: usize, verdict: &'a Verdict, duplicate: bool, too_large: &'a str) -> EventResult<'a> {
+fn result<'a>(
+    index: usize,
+    verdict: &'a Verdict,
+    duplicate: bool,
+    too_large: &'a str,
+) -> EventResult<'a> {
     let (status, errors) = match verdict {
         Verdict::Valid { .. } if duplicate => ("duplicate", Vec::new()),
         Verdict::Valid { .. } => ("accepted", Vec::new()),
         Verdict::Invalid(issues) => {
-            let errors = issues.iter().map(|issue| EventError { pointer: &issue.pointer, code: issue.code, detail: &issue.detail });
+            let errors = issues.iter().map(|issue| EventError {
+                pointer: &issue.pointer,
+                code: issue.code,
+                detail: &issue.detail,
+            });
             ("invalid", errors.collect())
         }
-        Verdict::TooLarge(_) => ("too_large", vec![EventError { pointer: "", code: "event_too_large", detail: too_large }]),
+        Verdict::TooLarge(_) => (
+            "too_large",
+            vec![EventError { pointer: "", code: "event_too_large", detail: too_large }],
+        ),
     };
     EventResult { index, status, errors }
 }
@@ -82,12 +118,19 @@ fn result<'a>(index: usize, verdict: &'a Verdict, duplicate: bool, too_large: &'
 pub(super) fn invalid(verdict: &Verdict) -> Problem {
     match verdict {
         Verdict::TooLarge(actual) => {
-            let detail = format!("an event may have {EVENT_BYTES} bytes as it is stored, this one has {actual}");
+            let detail = format!(
+                "an event may have {EVENT_BYTES} bytes as it is stored, this one has {actual}"
+            );
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "event_too_large", detail)
         }
         Verdict::Invalid(issues) => {
             let errors = issues.iter().map(|issue| error(None, issue));
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_event", "the event is not valid; errors tells why").errors(errors)
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_event",
+                "the event is not valid; errors tells why",
+            )
+            .errors(errors)
         }
         Verdict::Valid { .. } => unreachable!("only what is not valid is told so"),
     }
@@ -103,12 +146,22 @@ pub(super) fn none_valid(verdicts: &[Verdict]) -> Problem {
         }
         Verdict::Valid { .. } => Vec::new(),
     });
-    let detail = if verdicts.is_empty() { "the batch holds no event" } else { "no event of the batch is valid; errors tells why" };
+    let detail = if verdicts.is_empty() {
+        "the batch holds no event"
+    } else {
+        "no event of the batch is valid; errors tells why"
+    };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_valid_event", detail).errors(errors)
 }
 
 fn error(index: Option<usize>, issue: &Issue) -> ProblemError {
-    ProblemError { index, id: None, pointer: Some(issue.pointer.to_string()), code: issue.code, detail: issue.detail.to_string() }
+    ProblemError {
+        index,
+        id: None,
+        pointer: Some(issue.pointer.to_string()),
+        code: issue.code,
+        detail: issue.detail.to_string(),
+    }
 }
 
 pub(super) fn malformed(error: &ParseError) -> Problem {
@@ -126,8 +179,12 @@ pub(super) fn unknown_content_type() -> Problem {
 }
 
 pub(super) fn unknown_encoding() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "a compressed body is not taken: send it plain")
-        .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_encoding",
+        "a compressed body is not taken: send it plain",
+    )
+    .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }
 
 pub(super) fn wrong_method() -> Problem {
@@ -142,16 +199,31 @@ pub(super) fn too_many(limit: usize, actual: usize) -> Problem {
 
 /// 503: nothing of the request is promised; the same request may be sent again.
 pub(super) fn not_stored(error: &AppendError) -> Problem {
-    let unavailable = |code, detail: String, seconds| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(seconds);
+    let unavailable = |code, detail: String, seconds| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(seconds)
+    };
     match error {
         AppendError::Full { retry_after } => {
             let seconds = u32::try_from(retry_after.as_secs().max(1)).unwrap_or(u32::MAX);
-            unavailable("log_full", "the write-ahead log is full: the stream takes no events at the moment".to_owned(), seconds)
+            unavailable(
+                "log_full",
+                "the write-ahead log is full: the stream takes no events at the moment".to_owned(),
+                seconds,
+            )
         }
-        AppendError::Closed => unavailable("draining", "this gateway is stopping: send again, to another if there is one".to_owned(), 1).close(),
+        AppendError::Closed => unavailable(
+            "draining",
+            "this gateway is stopping: send again, to another if there is one".to_owned(),
+            1,
+        )
+        .close(),
         AppendError::TooLarge { .. } | AppendError::Empty | AppendError::Io(_) => {
             tracing::error!(%error, "events could not be stored");
-            unavailable("not_stored", "the events could not be stored on disk; nothing of them is promised".to_owned(), 1)
+            unavailable(
+                "not_stored",
+                "the events could not be stored on disk; nothing of them is promised".to_owned(),
+                1,
+            )
         }
     }
 }
@@ -160,7 +232,9 @@ fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     let bytes = serde_json::to_vec(body).expect("strings and numbers always serialize");
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

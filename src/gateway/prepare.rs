@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::shape::Shape;
-use crate::event::{Defaults, Draft, EventTime, Id, Issue, Issues, ParseError, Parser, Publication, write_event};
+use crate::event::{
+    Defaults, Draft, EventTime, Id, Issue, Issues, ParseError, Parser, Publication, write_event,
+};
 use crate::graph::encode_id;
 use crate::limits::{EVENT_BYTES, FUTURE_MS};
 
@@ -41,11 +43,21 @@ pub fn prepare(
     now_ms: i64,
     new_id: impl FnMut() -> String,
 ) -> Result<Prepared, ParseError> {
-    let mut preparer = Preparer { parser, now_ms, new_id, buffer: Vec::with_capacity(body.len() * 2), ends: Vec::new(), payload: Vec::new(), prepared: Prepared::default() };
+    let mut preparer = Preparer {
+        parser,
+        now_ms,
+        new_id,
+        buffer: Vec::with_capacity(body.len() * 2),
+        ends: Vec::new(),
+        payload: Vec::new(),
+        prepared: Prepared::default(),
+    };
     match shape {
         Shape::Object => match parser.parse(body, None) {
             Ok(draft) => preparer.take(draft),
-            Err(ParseError::Invalid(issues)) => preparer.prepared.verdicts.push(Verdict::Invalid(issues)),
+            Err(ParseError::Invalid(issues)) => {
+                preparer.prepared.verdicts.push(Verdict::Invalid(issues));
+            }
             Err(malformed) => return Err(malformed),
         },
         Shape::Array => {
@@ -54,11 +66,14 @@ pub fn prepare(
             }
         }
         Shape::Lines => {
-            let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let lines =
+                body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
             for line in lines {
                 let parsed = parser.parse(line, None).map_err(|error| match error {
                     ParseError::Invalid(issues) => issues,
-                    malformed @ ParseError::Malformed { .. } => vec![Issue::new("", "malformed_json", malformed.to_string())],
+                    malformed @ ParseError::Malformed { .. } => {
+                        vec![Issue::new("", "malformed_json", malformed.to_string())]
+                    }
                 });
                 preparer.take_or_note(parsed);
             }
@@ -93,17 +108,29 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
 
     fn write(&mut self, mut draft: Draft<'_>) -> Verdict {
         if draft.at.is_some_and(|at| at.ms() > self.now_ms + FUTURE_MS) {
-            return Verdict::Invalid(vec![Issue::new("/timestamp", "timestamp_in_future", "is more than 24 hours ahead of the gateway's clock")]);
+            return Verdict::Invalid(vec![Issue::new(
+                "/timestamp",
+                "timestamp_in_future",
+                "is more than 24 hours ahead of the gateway's clock",
+            )]);
         }
         let Ok(now) = EventTime::from_ms(self.now_ms) else {
-            return Verdict::Invalid(vec![Issue::new("", "gateway_clock", "the gateway's clock is outside the years 2000 to 2069")]);
+            return Verdict::Invalid(vec![Issue::new(
+                "",
+                "gateway_clock",
+                "the gateway's clock is outside the years 1990 to 2069",
+            )]);
         };
         let given = draft.id.is_some() && draft.at.is_some();
         // The receive time is the gateway's own, whatever the producer says.
         draft.received_ms = None;
         let at = draft.at.unwrap_or(now);
         let id = draft.id.take().map_or_else(|| (self.new_id)(), |id| id.into_owned().to_string());
-        let defaults = Defaults { id: Id::new(id).expect("given ids were checked, new ones are UUIDs"), at, received_ms: Some(self.now_ms) };
+        let defaults = Defaults {
+            id: Id::new(id).expect("given ids were checked, new ones are UUIDs"),
+            at,
+            received_ms: Some(self.now_ms),
+        };
         let event = draft.resolve(|| defaults);
         self.payload.clear();
         let canonical = write_event(&event, self.parser.types(), &mut self.payload);
@@ -117,7 +144,8 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
         self.buffer.extend_from_slice(&self.payload);
         self.ends.push(self.buffer.len());
         self.prepared.last_id = Some(event.id.to_string());
-        let identity = given.then(|| u128::from_le_bytes(hash.as_bytes()[..16].try_into().expect("sixteen of 32")));
+        let identity = given
+            .then(|| u128::from_le_bytes(hash.as_bytes()[..16].try_into().expect("sixteen of 32")));
         Verdict::Valid { entry: self.ends.len() - 1, identity }
     }
 
@@ -161,12 +189,16 @@ mod tests {
     }
 
     fn prepared(body: &str, shape: Shape) -> Prepared {
-        prepare(&parser(), body.as_bytes(), shape, NOW, || "new-id".to_owned()).expect("well-formed")
+        prepare(&parser(), body.as_bytes(), shape, NOW, || "new-id".to_owned())
+            .expect("well-formed")
     }
 
     #[test]
     fn an_entry_holds_the_resolved_event() {
-        let prepared = prepared(r#"{"userId":"u789","itemId":"i456","eventType":"Purchased","receivedAt":5}"#, Shape::Object);
+        let prepared = prepared(
+            r#"{"userId":"u789","itemId":"i456","eventType":"Purchased","receivedAt":5}"#,
+            Shape::Object,
+        );
         let publication = Publication::decode(&prepared.entries[0]).expect("an entry");
         assert_eq!(publication.subject(), "events.purchased");
         insta::assert_snapshot!(
@@ -180,17 +212,35 @@ mod tests {
 
     #[test]
     fn only_identical_events_share_an_identity_and_a_message_id() {
-        let line = |item: &str, rest: &str| format!(r#"{{"userId":"u","itemId":"{item}","eventType":"viewed","eventId":"e"{rest}}}"#);
-        let body = [line("a", ",\"timestamp\":1600000000"), line("a", ",\"timestamp\":1600000000000"), line("b", ",\"timestamp\":1600000000"), line("a", "")].join("\n");
+        let line = |item: &str, rest: &str| {
+            format!(
+                r#"{{"userId":"u","itemId":"{item}","eventType":"viewed","eventId":"e"{rest}}}"#
+            )
+        };
+        let body = [
+            line("a", ",\"timestamp\":1600000000"),
+            line("a", ",\"timestamp\":1600000000000"),
+            line("b", ",\"timestamp\":1600000000"),
+            line("a", ""),
+        ]
+        .join("\n");
         let prepared = prepared(&body, Shape::Lines);
-        let identities: Vec<_> = prepared.verdicts.iter().map(|verdict| match verdict {
-            Verdict::Valid { identity, .. } => *identity,
-            other => panic!("{other:?}"),
-        }).collect();
+        let identities: Vec<_> = prepared
+            .verdicts
+            .iter()
+            .map(|verdict| match verdict {
+                Verdict::Valid { identity, .. } => *identity,
+                other => panic!("{other:?}"),
+            })
+            .collect();
         assert_eq!(identities[0], identities[1]);
         assert_ne!(identities[0], identities[2]);
         assert_eq!(identities[3], None);
-        let ids: Vec<String> = prepared.entries.iter().map(|entry| Publication::decode(entry).expect("an entry").message_id).collect();
+        let ids: Vec<String> = prepared
+            .entries
+            .iter()
+            .map(|entry| Publication::decode(entry).expect("an entry").message_id)
+            .collect();
         assert_eq!(ids[0], ids[1]);
         assert!(ids[0] != ids[2] && ids[0] != ids[3]);
     }
@@ -216,7 +266,10 @@ mod tests {
                 Verdict::TooLarge(_) => "too_large",
             })
             .collect();
-        assert_eq!(codes, ["valid", "missing_field", "timestamp_in_future", "malformed_json", "too_large"]);
+        assert_eq!(
+            codes,
+            ["valid", "missing_field", "timestamp_in_future", "malformed_json", "too_large"]
+        );
         assert_eq!(prepared.entries.len(), 1);
     }
 }

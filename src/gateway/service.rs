@@ -84,7 +84,8 @@ impl Inner {
         if body.trim_ascii().is_empty() {
             return Err(answer::empty().into());
         }
-        let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+        let content_type =
+            head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let shape = shape_of(content_type, &body).ok_or_else(answer::unknown_content_type)?;
         let prepared = self.prepare(body, shape).await?;
         self.store(shape, prepared).await
@@ -98,7 +99,8 @@ impl Inner {
             prepare(&self.parser, &body, shape, now, new_id)
         } else {
             let parser = self.parser.clone();
-            let parsing = tokio::task::spawn_blocking(move || prepare(&parser, &body, shape, now, new_id));
+            let parsing =
+                tokio::task::spawn_blocking(move || prepare(&parser, &body, shape, now, new_id));
             parsing.await.expect("parsing does not panic and is not cancelled")
         };
         let prepared = prepared.map_err(|error| answer::malformed(&error))?;
@@ -132,7 +134,9 @@ impl Inner {
             return Ok(answer::accepted(counts, event_id.as_deref()));
         }
         metrics::counter!(names::GATEWAY_INVALID).increment((verdicts.len() - valid) as u64);
-        Ok(answer::mixed(counts, &verdicts, |verdict| identity(verdict).is_some_and(|identity| known.contains(&identity))))
+        Ok(answer::mixed(counts, &verdicts, |verdict| {
+            identity(verdict).is_some_and(|identity| known.contains(&identity))
+        }))
     }
 
     /// Which events of the request are in the log already.
@@ -165,7 +169,8 @@ fn without_known(entries: Vec<Bytes>, verdicts: &[Verdict], known: &HashSet<u128
     if known.is_empty() {
         return entries;
     }
-    let keep = |verdict: &&Verdict| identity(verdict).is_none_or(|identity| !known.contains(&identity));
+    let keep =
+        |verdict: &&Verdict| identity(verdict).is_none_or(|identity| !known.contains(&identity));
     verdicts
         .iter()
         .filter(keep)
@@ -177,5 +182,7 @@ fn without_known(entries: Vec<Bytes>, verdicts: &[Verdict], known: &HashSet<u128
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }

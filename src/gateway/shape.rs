@@ -18,14 +18,26 @@ pub const ACCEPTED: &str = "application/json, application/x-ndjson";
 /// A body without a content type, of plain text, or with the type that curl gives by default, is
 /// taken for JSON: the older gateway never looked.
 pub fn shape_of(content_type: Option<&str>, body: &[u8]) -> Option<Shape> {
-    let media_type = content_type.map(|text| text.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
+    let media_type =
+        content_type.map(|text| text.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let json = if first == Some(&b'[') { Shape::Array } else { Shape::Object };
     match media_type.as_deref() {
-        None | Some("" | "application/json" | "text/json" | "text/plain" | "application/x-www-form-urlencoded") => Some(json),
-        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json-lines" | "application/x-jsonlines") => {
-            Some(Shape::Lines)
-        }
+        None
+        | Some(
+            ""
+            | "application/json"
+            | "text/json"
+            | "text/plain"
+            | "application/x-www-form-urlencoded",
+        ) => Some(json),
+        Some(
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/json-lines"
+            | "application/x-jsonlines",
+        ) => Some(Shape::Lines),
         Some(_) => None,
     }
 }

@@ -58,7 +58,7 @@ mod tests {
     proptest! {
         #[test]
         fn classes_and_times_order_versions(
-            a in any::<[u8; 32]>(), b in any::<[u8; 32]>(), early in 946_684_800_000i64..3_155_759_999_999, later in 1i64..1_000_000,
+            a in any::<[u8; 32]>(), b in any::<[u8; 32]>(), early in 631_152_000_000i64..3_155_759_999_999, later in 1i64..1_000_000,
         ) {
             let (a, b) = (ContentHash(a), ContentHash(b));
             prop_assert!(Version::BARE < Version::edge(&a));

@@ -95,10 +95,7 @@ where
 {
     let announced = body.size_hint().exact();
     if announced.is_some_and(|length| length > limits.max_bytes as u64) {
-        return Err(BodyError::TooLarge {
-            limit: limits.max_bytes,
-            actual: announced,
-        });
+        return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: announced });
     }
     let mut body = pin!(body);
     let mut pace = pin!(Pace::new(limits));
@@ -123,10 +120,7 @@ where
 
 fn check_size(length: usize, limits: BodyLimits) -> Result<(), BodyError> {
     if length > limits.max_bytes {
-        return Err(BodyError::TooLarge {
-            limit: limits.max_bytes,
-            actual: None,
-        });
+        return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: None });
     }
     Ok(())
 }
@@ -167,19 +161,14 @@ struct Pace {
 
 impl Pace {
     fn new(limits: BodyLimits) -> Self {
-        Self {
-            limits,
-            timer: None,
-        }
+        Self { limits, timer: None }
     }
 
     /// Notes that a piece came: the wait for the next begins now.
     fn progress(mut self: Pin<&mut Self>) {
         let chunk_deadline = self.limits.chunk_deadline;
         if let Some((timer, end)) = &mut self.timer {
-            timer
-                .as_mut()
-                .reset((Instant::now() + chunk_deadline).min(*end));
+            timer.as_mut().reset((Instant::now() + chunk_deadline).min(*end));
         }
     }
 
@@ -214,9 +203,7 @@ mod tests {
     }
 
     fn pieces(texts: &'static [&'static str]) -> impl Body<Data = Bytes, Error = Infallible> {
-        let frames = texts
-            .iter()
-            .map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
+        let frames = texts.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
         StreamBody::new(stream::iter(frames))
     }
 
@@ -233,19 +220,13 @@ mod tests {
     #[tokio::test]
     async fn an_announced_length_over_the_limit_is_named() {
         let body = Full::new(Bytes::from_static(b"abcdef"));
-        let expected = BodyError::TooLarge {
-            limit: 5,
-            actual: Some(6),
-        };
+        let expected = BodyError::TooLarge { limit: 5, actual: Some(6) };
         assert_eq!(read_body(body, limits(5)).await, Err(expected));
     }
 
     #[tokio::test]
     async fn a_body_without_length_is_cut_at_the_limit() {
-        let expected = BodyError::TooLarge {
-            limit: 5,
-            actual: None,
-        };
+        let expected = BodyError::TooLarge { limit: 5, actual: None };
         let one = read_body(pieces(&["abcdef"]), limits(5)).await;
         assert_eq!(one, Err(expected));
         let two = read_body(pieces(&["abc", "def"]), limits(5)).await;

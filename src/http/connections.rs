@@ -44,15 +44,8 @@ pub(super) struct Admission {
 
 impl Connections {
     pub(super) fn new(max_total: usize, max_per_peer: usize) -> Self {
-        let counts = Counts {
-            total: 0,
-            peers: HashMap::new(),
-        };
-        Self {
-            counts: Arc::new(Mutex::new(counts)),
-            max_total,
-            max_per_peer,
-        }
+        let counts = Counts { total: 0, peers: HashMap::new() };
+        Self { counts: Arc::new(Mutex::new(counts)), max_total, max_per_peer }
     }
 
     /// Takes a place for a connection of `peer`, or says which limit is reached.
@@ -68,10 +61,7 @@ impl Connections {
         }
         counts.total += 1;
         counts.peers.insert(peer, of_peer + 1);
-        Ok(Admission {
-            connections: self.clone(),
-            peer,
-        })
+        Ok(Admission { connections: self.clone(), peer })
     }
 
     /// Returns how many connections are open now.
@@ -83,11 +73,7 @@ impl Connections {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut counts = self
-            .connections
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.connections.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.total -= 1;
         if let Some(of_peer) = counts.peers.get_mut(&self.peer) {
             *of_peer -= 1;
@@ -122,15 +108,9 @@ mod tests {
         let connections = Connections::new(3, 2);
         let first = connections.admit(ip("10.0.0.1")).unwrap();
         let _second = connections.admit(ip("10.0.0.1")).unwrap();
-        assert_eq!(
-            connections.admit(ip("10.0.0.1")).unwrap_err(),
-            Refusal::Peer
-        );
+        assert_eq!(connections.admit(ip("10.0.0.1")).unwrap_err(), Refusal::Peer);
         let _other = connections.admit(ip("10.0.0.2")).unwrap();
-        assert_eq!(
-            connections.admit(ip("10.0.0.3")).unwrap_err(),
-            Refusal::Total
-        );
+        assert_eq!(connections.admit(ip("10.0.0.3")).unwrap_err(), Refusal::Total);
         drop(first);
         assert_eq!(connections.open(), 2);
         connections.admit(ip("10.0.0.1")).unwrap();

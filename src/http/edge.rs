@@ -43,10 +43,7 @@ impl App {
         let router = router
             .fallback(async || not_found())
             .method_not_allowed_fallback(async || method_not_allowed());
-        Self {
-            router: TowerToHyperService::new(router),
-            fast: None,
-        }
+        Self { router: TowerToHyperService::new(router), fast: None }
     }
 
     /// Has `answer` serve every request that `takes` wants, and the router the others.
@@ -59,10 +56,7 @@ impl App {
         T: Fn(&Request<Incoming>) -> bool + Send + Sync + 'static,
         A: Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
     {
-        self.fast = Some(Arc::new(FastPath {
-            takes: Box::new(takes),
-            answer: Box::new(answer),
-        }));
+        self.fast = Some(Arc::new(FastPath { takes: Box::new(takes), answer: Box::new(answer) }));
         self
     }
 
@@ -84,10 +78,7 @@ impl App {
 
 impl fmt::Debug for App {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("App")
-            .field("fast", &self.fast.is_some())
-            .finish_non_exhaustive()
+        formatter.debug_struct("App").field("fast", &self.fast.is_some()).finish_non_exhaustive()
     }
 }
 

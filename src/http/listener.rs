@@ -23,10 +23,7 @@ pub struct BindError {
 
 /// Binds `host:port`; port 0 takes a free one, told by [`Bound::address`].
 pub async fn bind(address: &str) -> Result<Bound, BindError> {
-    let failed = |source| BindError {
-        address: address.to_owned(),
-        source,
-    };
+    let failed = |source| BindError { address: address.to_owned(), source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok(Bound { listener, address })

@@ -136,10 +136,7 @@ impl IntoResponse for Problem {
         let mut response = Response::new(Body::from(self.to_json(request_id)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
         response
     }

@@ -41,10 +41,7 @@ fn quick() -> ServeOptions {
 }
 
 fn patient() -> ServeOptions {
-    ServeOptions {
-        head_timeout: Duration::from_mins(1),
-        ..quick()
-    }
+    ServeOptions { head_timeout: Duration::from_mins(1), ..quick() }
 }
 
 impl Site {
@@ -72,13 +69,7 @@ impl Site {
         let address = bound.address();
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(serve(bound, app, options, shutdown.clone()));
-        Self {
-            address,
-            shutdown,
-            ended,
-            entered,
-            gate,
-        }
+        Self { address, shutdown, ended, entered, gate }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -153,10 +144,7 @@ async fn half_a_head_and_a_dripping_head_are_closed() {
     let mut stream = site.connect().await;
     let start = Instant::now();
     while stream.write_all(b"G").await.is_ok() {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "a dripping head is never closed"
-        );
+        assert!(start.elapsed() < PATIENCE, "a dripping head is never closed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -212,24 +200,15 @@ async fn heads_that_are_too_large_are_refused() {
     let site = Site::start(patient()).await;
     let many = "x: 1\r\n".repeat(200);
     let many = format!("GET /ok HTTP/1.1\r\nHost: weir\r\n{many}\r\n");
-    let large = format!(
-        "GET /ok HTTP/1.1\r\nHost: weir\r\nx: {}\r\n\r\n",
-        "a".repeat(70_000)
-    );
-    let over = format!(
-        "GET /ok HTTP/1.1\r\nHost: weir\r\nx: {}\r\n\r\n",
-        "a".repeat(17_000)
-    );
+    let large = format!("GET /ok HTTP/1.1\r\nHost: weir\r\nx: {}\r\n\r\n", "a".repeat(70_000));
+    let over = format!("GET /ok HTTP/1.1\r\nHost: weir\r\nx: {}\r\n\r\n", "a".repeat(17_000));
     for head in [many, over] {
         let answer = site.until_close(head.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
     // Here the server closes with bytes unread, and the reset may overtake the answer.
     let answer = site.until_close(large.as_bytes()).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 431 ") || answer.is_empty(),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 431 ") || answer.is_empty(), "{answer}");
     let under = format!(
         "GET /ok HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nx: {}\r\n\r\n",
         "a".repeat(15_000)
@@ -263,10 +242,7 @@ async fn unknown_paths_and_methods_are_problems() {
     let answer = site.until_close(request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
     assert!(answer.contains("allow: GET,HEAD\r\n"), "{answer}");
-    assert!(
-        answer.contains("\"code\":\"method_not_allowed\""),
-        "{answer}"
-    );
+    assert!(answer.contains("\"code\":\"method_not_allowed\""), "{answer}");
 }
 
 #[tokio::test]
@@ -306,11 +282,7 @@ async fn a_body_that_ends_early_reaches_no_handler_as_whole() {
 
 #[tokio::test]
 async fn connections_over_the_limits_are_answered_503_and_places_are_given_again() {
-    let site = Site::start(ServeOptions {
-        max_connections_per_peer: 2,
-        ..patient()
-    })
-    .await;
+    let site = Site::start(ServeOptions { max_connections_per_peer: 2, ..patient() }).await;
     let mut first = site.connect().await;
     first.write_all(GET).await.unwrap();
     until(&mut first, "\r\n\r\nok").await;
@@ -331,9 +303,7 @@ async fn connections_over_the_limits_are_answered_503_and_places_are_given_again
 #[tokio::test]
 async fn a_panicking_handler_ends_its_connection_alone() {
     let site = Site::start(patient()).await;
-    let answer = site
-        .until_close(b"GET /panic HTTP/1.1\r\nHost: weir\r\n\r\n")
-        .await;
+    let answer = site.until_close(b"GET /panic HTTP/1.1\r\nHost: weir\r\n\r\n").await;
     assert_eq!(answer, "");
     let mut stream = site.connect().await;
     stream.write_all(GET).await.unwrap();
@@ -342,23 +312,14 @@ async fn a_panicking_handler_ends_its_connection_alone() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_given_up() {
-    let site = Site::start(ServeOptions {
-        write_timeout: Duration::from_millis(500),
-        ..patient()
-    })
-    .await;
+    let site =
+        Site::start(ServeOptions { write_timeout: Duration::from_millis(500), ..patient() }).await;
     let mut stream = site.connect().await;
-    stream
-        .write_all(b"GET /big HTTP/1.1\r\nHost: weir\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /big HTTP/1.1\r\nHost: weir\r\n\r\n").await.unwrap();
     let start = Instant::now();
     // Writing tells the reset that reading is not allowed to tell here.
     while stream.write_all(b"x").await.is_ok() {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "a client that never reads is kept"
-        );
+        assert!(start.elapsed() < PATIENCE, "a client that never reads is kept");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -371,17 +332,12 @@ async fn a_drain_finishes_requests_in_flight_and_closes_the_idle() {
     until(&mut idle, "\r\n\r\nok").await;
     let mut fresh = site.connect().await;
     let mut busy = site.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: weir\r\n\r\n")
-        .await
-        .unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: weir\r\n\r\n").await.unwrap();
     timeout(PATIENCE, site.entered.notified()).await.unwrap();
     site.shutdown.cancel();
     assert_eq!(rest(&mut idle).await, "");
     assert_eq!(rest(&mut fresh).await, "");
-    assert!(
-        TcpStream::connect(site.address).await.is_err(),
-        "the port is closed"
-    );
+    assert!(TcpStream::connect(site.address).await.is_err(), "the port is closed");
     assert!(!site.ended.is_finished(), "a request is still in flight");
     site.gate.notify_one();
     let answer = rest(&mut busy).await;
@@ -391,15 +347,10 @@ async fn a_drain_finishes_requests_in_flight_and_closes_the_idle() {
 
 #[tokio::test]
 async fn a_drain_cuts_what_is_left_at_its_deadline() {
-    let site = Site::start(ServeOptions {
-        drain_deadline: Duration::from_millis(100),
-        ..patient()
-    })
-    .await;
+    let site =
+        Site::start(ServeOptions { drain_deadline: Duration::from_millis(100), ..patient() }).await;
     let mut busy = site.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: weir\r\n\r\n")
-        .await
-        .unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: weir\r\n\r\n").await.unwrap();
     timeout(PATIENCE, site.entered.notified()).await.unwrap();
     site.shutdown.cancel();
     assert_eq!(rest(&mut busy).await, "");

@@ -27,7 +27,7 @@ pub enum Undecodable {
     TooLarge(usize),
     #[error("{0}")]
     Parse(#[from] ParseError),
-    #[error("the stream's own time is outside the years 2000 to 2069")]
+    #[error("the stream's own time is outside the years 1990 to 2069")]
     StreamTime,
 }
 
@@ -62,7 +62,11 @@ impl Decoder {
 
     /// Reads one message. What its body leaves open, the message itself fills: the id is the
     /// `Nats-Msg-Id`, else `x-<epoch>-<sequence>`; the time is the stream's.
-    pub fn decode<'m>(&self, epoch: &str, message: &Recorded<'m>) -> Result<Event<'m>, Undecodable> {
+    pub fn decode<'m>(
+        &self,
+        epoch: &str,
+        message: &Recorded<'m>,
+    ) -> Result<Event<'m>, Undecodable> {
         let name = event_type_of(message.subject).ok_or(Undecodable::Subject)?;
         let event_type = self.parser.types().find(name).ok_or(Undecodable::UnknownType)?;
         if message.payload.len() > EVENT_BYTES {
@@ -76,7 +80,8 @@ impl Decoder {
         let id = || {
             let given = message.message_id.and_then(|id| Id::new(Cow::Borrowed(id)).ok());
             given.unwrap_or_else(|| {
-                Id::new(format!("x-{epoch}-{}", message.sequence)).expect("an epoch is a short name")
+                Id::new(format!("x-{epoch}-{}", message.sequence))
+                    .expect("an epoch is a short name")
             })
         };
         if draft.id.is_some() {
@@ -97,27 +102,40 @@ mod tests {
         Decoder::new(Parser::new(Arc::new(EventTypes::builtin()), Upcasters::shipped()))
     }
 
-    fn recorded<'m>(subject: &'m str, message_id: Option<&'m str>, payload: &'m str) -> Recorded<'m> {
-        Recorded { subject, message_id, payload: payload.as_bytes(), sequence: 7, time_ms: 1_700_000_000_000 }
+    fn recorded<'m>(
+        subject: &'m str,
+        message_id: Option<&'m str>,
+        payload: &'m str,
+    ) -> Recorded<'m> {
+        Recorded {
+            subject,
+            message_id,
+            payload: payload.as_bytes(),
+            sequence: 7,
+            time_ms: 1_700_000_000_000,
+        }
     }
 
     #[test]
     fn the_message_fills_what_the_body_leaves_open() {
         let decoder = decoder();
         let body = r#"{"userId":"u","itemId":"i"}"#;
-        let event = decoder.decode("ep", &recorded("events.viewed", Some("given"), body)).expect("valid");
+        let event =
+            decoder.decode("ep", &recorded("events.viewed", Some("given"), body)).expect("valid");
         assert_eq!((event.id.as_str(), event.at.ms()), ("given", 1_700_000_000_000));
         let event = decoder.decode("ep", &recorded("events.viewed", None, body)).expect("valid");
         assert_eq!(event.id.as_str(), "x-ep-7");
         let body = r#"{"userId":"u","itemId":"i","eventId":"own","timestamp":1600000000}"#;
-        let event = decoder.decode("ep", &recorded("events.viewed", Some("given"), body)).expect("valid");
+        let event =
+            decoder.decode("ep", &recorded("events.viewed", Some("given"), body)).expect("valid");
         assert_eq!((event.id.as_str(), event.at.ms()), ("own", 1_600_000_000_000));
     }
 
     #[test]
     fn nonsense_is_named() {
         let decoder = decoder();
-        let large = format!(r#"{{"userId":"u","itemId":"i","note":"{}"}}"#, "x".repeat(EVENT_BYTES));
+        let large =
+            format!(r#"{{"userId":"u","itemId":"i","note":"{}"}}"#, "x".repeat(EVENT_BYTES));
         let body = r#"{"userId":"u","itemId":"i"}"#;
         let codes: Vec<&str> = [
             ("events.viewed.x", body),
@@ -127,8 +145,13 @@ mod tests {
             ("events.viewed", &large),
         ]
         .into_iter()
-        .map(|(subject, body)| decoder.decode("ep", &recorded(subject, None, body)).expect_err("nonsense").code())
+        .map(|(subject, body)| {
+            decoder.decode("ep", &recorded(subject, None, body)).expect_err("nonsense").code()
+        })
         .collect();
-        assert_eq!(codes, ["subject", "unknown_type", "malformed_json", "invalid_event", "too_large"]);
+        assert_eq!(
+            codes,
+            ["subject", "unknown_type", "malformed_json", "invalid_event", "too_large"]
+        );
     }
 }

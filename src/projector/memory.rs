@@ -15,10 +15,10 @@ use crate::event::{Event, Upcasters};
 use crate::graph::Put;
 use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
-use crate::store::memory::snapshot::{self, Head, LoadError};
 use crate::store::memory::MemoryStore;
-use crate::telemetry::names;
+use crate::store::memory::snapshot::{self, Head, LoadError};
 use crate::stream::{Batch, EventLog, Mark, StoredMessage};
+use crate::telemetry::names;
 
 /// How a projector keeps its graph.
 #[derive(Debug, Clone)]
@@ -64,7 +64,14 @@ impl MemoryProjector {
         let status = Arc::new(Status::default());
         status.applied_through.store(progress.applied_through(), Ordering::Relaxed);
         Ok(Self {
-            log, store, decoder, projection, fingerprint, progress, status, options,
+            log,
+            store,
+            decoder,
+            projection,
+            fingerprint,
+            progress,
+            status,
+            options,
             changed: None,
             snapshotting: None,
         })
@@ -176,7 +183,8 @@ impl MemoryProjector {
 
     /// Decodes and projects beside the readers, then applies while they wait.
     fn apply(&self, messages: &[StoredMessage], epoch: &str) -> Mark {
-        let events: Vec<Event<'_>> = messages.iter().filter_map(|message| self.decode(message, epoch)).collect();
+        let events: Vec<Event<'_>> =
+            messages.iter().filter_map(|message| self.decode(message, epoch)).collect();
         let mut puts: Vec<Put<'_>> = Vec::with_capacity(events.len() * 3);
         for event in &events {
             self.projection.project(event, &mut puts);
@@ -221,7 +229,8 @@ impl MemoryProjector {
     }
 
     fn snapshot_if_due(&mut self) {
-        let due = self.changed.is_some_and(|changed| changed.elapsed() >= self.options.snapshot_every);
+        let due =
+            self.changed.is_some_and(|changed| changed.elapsed() >= self.options.snapshot_every);
         let idle = self.snapshotting.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
         if due && idle {
             self.begin_snapshot();
@@ -234,7 +243,8 @@ impl MemoryProjector {
         let store = self.store.clone();
         let path = self.options.snapshot.clone();
         let head = Head { fingerprint: self.fingerprint, progress: self.progress.encode() };
-        self.snapshotting = Some(tokio::task::spawn_blocking(move || write_snapshot(&store, &head, &path)));
+        self.snapshotting =
+            Some(tokio::task::spawn_blocking(move || write_snapshot(&store, &head, &path)));
     }
 }
 
@@ -246,14 +256,22 @@ async fn wait(error: &str) {
 fn write_snapshot(store: &MemoryStore, head: &Head, path: &Path) {
     let began = Instant::now();
     match snapshot::write(store, head, path) {
-        Ok(bytes) => tracing::info!(bytes, took_ms = began.elapsed().as_millis() as u64, "the graph was written to its snapshot"),
+        Ok(bytes) => tracing::info!(
+            bytes,
+            took_ms = began.elapsed().as_millis() as u64,
+            "the graph was written to its snapshot"
+        ),
         Err(error) => {
             tracing::warn!(%error, path = %path.display(), "the snapshot cannot be written; after a restart the log is read from an older place");
         }
     }
 }
 
-fn load(path: &Path, projection: &Projection, fingerprint: Fingerprint) -> Result<(MemoryStore, Progress), BuildError> {
+fn load(
+    path: &Path,
+    projection: &Projection,
+    fingerprint: Fingerprint,
+) -> Result<(MemoryStore, Progress), BuildError> {
     let began = Instant::now();
     let types = projection.types();
     let empty = || (MemoryStore::new(types.clone()), Progress::default());
@@ -261,7 +279,12 @@ fn load(path: &Path, projection: &Projection, fingerprint: Fingerprint) -> Resul
         Ok((graph, head)) => match Progress::decode(&head.progress) {
             Ok(progress) => {
                 let took_ms = began.elapsed().as_millis() as u64;
-                tracing::info!(through = progress.applied_through(), edges = graph.edge_count(), took_ms, "the graph was read from its snapshot");
+                tracing::info!(
+                    through = progress.applied_through(),
+                    edges = graph.edge_count(),
+                    took_ms,
+                    "the graph was read from its snapshot"
+                );
                 return Ok((MemoryStore::of(graph), progress));
             }
             Err(error) => error.to_string(),
@@ -275,6 +298,7 @@ fn load(path: &Path, projection: &Projection, fingerprint: Fingerprint) -> Resul
     };
     let aside = path.with_extension(format!("damaged-{}", clock::now_ms()));
     tracing::warn!(%damaged, aside = %aside.display(), "the snapshot is set aside and the graph built anew from the log");
-    std::fs::rename(path, &aside).map_err(|error| BuildError::SetAside { path: path.to_owned(), error })?;
+    std::fs::rename(path, &aside)
+        .map_err(|error| BuildError::SetAside { path: path.to_owned(), error })?;
     Ok(empty())
 }

@@ -101,10 +101,12 @@ impl Progress {
         let (epoch, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
         let epoch = std::str::from_utf8(epoch).ok()?;
         let (count, rest) = rest.split_first_chunk::<4>()?;
-        let (ranges, rest) = rest.split_at_checked((u32::from_le_bytes(*count) as usize).checked_mul(16)?)?;
+        let (ranges, rest) =
+            rest.split_at_checked((u32::from_le_bytes(*count) as usize).checked_mul(16)?)?;
         let (pairs, _) = ranges.as_chunks::<16>();
         let number = |half: &[u8]| half.try_into().map(u64::from_le_bytes).ok();
-        let ranges: Option<Vec<_>> = pairs.iter().map(|pair| Some((number(&pair[..8])?, number(&pair[8..])?))).collect();
+        let ranges: Option<Vec<_>> =
+            pairs.iter().map(|pair| Some((number(&pair[..8])?, number(&pair[8..])?))).collect();
         Some(Self {
             epoch: (!epoch.is_empty()).then(|| Epoch(epoch.to_owned())),
             applied: Intervals::from_ranges(ranges?)?,
@@ -193,8 +195,14 @@ mod tests {
         progress.resume(&a, None);
         progress.advance(1, mark(10, 1));
         assert_eq!(progress.applied_through(), 10);
-        assert_eq!(progress.clone().resume(&a, Some(mark(10, 1))), Resume { from: 11, after: Some(mark(10, 1)) });
-        assert_eq!(progress.resume(&Epoch("b".to_owned()), Some(mark(10, 1))), Resume { from: 1, after: None });
+        assert_eq!(
+            progress.clone().resume(&a, Some(mark(10, 1))),
+            Resume { from: 11, after: Some(mark(10, 1)) }
+        );
+        assert_eq!(
+            progress.resume(&Epoch("b".to_owned()), Some(mark(10, 1))),
+            Resume { from: 1, after: None }
+        );
         assert_eq!(progress.applied_through(), 0);
     }
 }

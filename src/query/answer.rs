@@ -75,7 +75,12 @@ struct HistoryEvent<'a> {
 /// Where answers of this store come from.
 pub(super) const SOURCE: &str = "memory";
 
-pub(super) fn history(user: &str, page: &HistoryPage, types: &EventTypes, generation: &str) -> Response {
+pub(super) fn history(
+    user: &str,
+    page: &HistoryPage,
+    types: &EventTypes,
+    generation: &str,
+) -> Response {
     let events = page.entries.iter().map(|entry| HistoryEvent {
         event_id: &entry.event_id,
         item_id: &entry.item,
@@ -84,12 +89,20 @@ pub(super) fn history(user: &str, page: &HistoryPage, types: &EventTypes, genera
         source: &entry.source,
         value: entry.value,
     });
-    json(&History { user_id: user, events: events.collect(), next: page.next.map(format_cursor), generation, source: SOURCE })
+    json(&History {
+        user_id: user,
+        events: events.collect(),
+        next: page.next.map(format_cursor),
+        generation,
+        source: SOURCE,
+    })
 }
 
 pub(super) fn json<T: Serialize>(body: &T) -> Response {
     let bytes = serde_json::to_vec(body).expect("strings and numbers always serialize");
     let mut response = Response::new(Body::from(bytes));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

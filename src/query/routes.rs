@@ -59,14 +59,19 @@ impl Query {
 
 /// How much each type says, as configured.
 fn weights(types: &EventTypes, purchase_type: &str) -> KindWeights {
-    let interactions = types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
+    let interactions =
+        types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
     interactions.fold(KindWeights::new(), |kinds, (index, spec)| {
         let kinds = kinds.with(index.0, spec.weight as f32);
         if spec.name == purchase_type { kinds.purchase(index.0) } else { kinds }
     })
 }
 
-async fn for_user(State(query): State<Query>, user: Named, given: Given) -> Result<Response, Problem> {
+async fn for_user(
+    State(query): State<Query>,
+    user: Named,
+    given: Given,
+) -> Result<Response, Problem> {
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
     let params = UserParams::parse(parameters(given)?)?;
@@ -82,7 +87,8 @@ async fn for_user(State(query): State<Query>, user: Named, given: Given) -> Resu
         popular: scored.popular,
         support: None,
     });
-    let basis = if found.iter().any(|scored| !scored.popular) { Basis::History } else { Basis::Popular };
+    let basis =
+        if found.iter().any(|scored| !scored.popular) { Basis::History } else { Basis::Popular };
     let answer = answer::json(&Recommendations {
         user_id: Some(user.as_str()),
         item_id: None,
@@ -96,7 +102,11 @@ async fn for_user(State(query): State<Query>, user: Named, given: Given) -> Resu
     Ok(answer)
 }
 
-async fn for_item(State(query): State<Query>, item: Named, given: Given) -> Result<Response, Problem> {
+async fn for_item(
+    State(query): State<Query>,
+    item: Named,
+    given: Given,
+) -> Result<Response, Problem> {
     let began = Instant::now();
     let item = path_id(named(item)?, "item id")?;
     let Inner { store, types, kinds, generation } = &*query.0;
@@ -127,26 +137,40 @@ async fn for_item(State(query): State<Query>, item: Named, given: Given) -> Resu
     Ok(answer)
 }
 
-async fn history(State(query): State<Query>, user: Named, given: Given) -> Result<Response, Problem> {
+async fn history(
+    State(query): State<Query>,
+    user: Named,
+    given: Given,
+) -> Result<Response, Problem> {
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
     let Inner { store, types, generation, .. } = &*query.0;
     let params = HistoryParams::parse(parameters(given)?, types)?;
-    let page = store.read().history(user.as_str(), params.of, params.before, params.limit, HISTORY_SCAN);
+    let page =
+        store.read().history(user.as_str(), params.of, params.before, params.limit, HISTORY_SCAN);
     let answer = answer::history(user.as_str(), &page, types, generation);
     record("history_user", began);
     Ok(answer)
 }
 
 fn record(route: &'static str, began: Instant) {
-    metrics::histogram!(names::QUERY_SECONDS, "route" => route).record(began.elapsed().as_secs_f64());
+    metrics::histogram!(names::QUERY_SECONDS, "route" => route)
+        .record(began.elapsed().as_secs_f64());
 }
 
 fn named(path: Named) -> Result<String, Problem> {
-    path.map(|Path(id)| id).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid_id", "the id in the path is not UTF-8"))
+    path.map(|Path(id)| id).map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_id", "the id in the path is not UTF-8")
+    })
 }
 
 fn parameters(given: Given) -> Result<BTreeMap<String, String>, Problem> {
-    let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", "the query string cannot be read");
+    let unreadable = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_parameter",
+            "the query string cannot be read",
+        )
+    };
     given.map(|Parameters(given)| given).map_err(|_| unreadable())
 }

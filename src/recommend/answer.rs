@@ -35,9 +35,7 @@ pub(super) fn best<T>(
 ) {
     let order = |a: &T, b: &T| -> Ordering {
         let ((a_score, a_item), (b_score, b_item)) = (rank(a), rank(b));
-        b_score
-            .total_cmp(&a_score)
-            .then_with(|| graph.compare_items(a_item, b_item))
+        b_score.total_cmp(&a_score).then_with(|| graph.compare_items(a_item, b_item))
     };
     if limit == 0 {
         found.clear();

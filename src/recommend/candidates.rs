@@ -35,10 +35,7 @@ impl Candidates {
     pub(super) fn without(excluded: &[u32]) -> Self {
         let mut places = HashMap::with_capacity(excluded.len() + USUAL);
         places.extend(excluded.iter().map(|item| (*item, EXCLUDED)));
-        Self {
-            places,
-            ..Self::default()
-        }
+        Self { places, ..Self::default() }
     }
 
     /// Announces the next neighbour; of what it says for one item only the first word counts.
@@ -53,11 +50,7 @@ impl Candidates {
             return;
         }
         if place == next {
-            self.met.push(Candidate {
-                item,
-                score: 0.0,
-                neighbour: 0,
-            });
+            self.met.push(Candidate { item, score: 0.0, neighbour: 0 });
         }
         let candidate = &mut self.met[place as usize];
         if candidate.neighbour == self.neighbour {
@@ -65,18 +58,12 @@ impl Candidates {
         }
         candidate.neighbour = self.neighbour;
         candidate.score += weight;
-        self.voices.push(Voice {
-            candidate: place,
-            seed,
-            weight,
-        });
+        self.voices.push(Voice { candidate: place, seed, weight });
     }
 
     /// All candidates as (place, item, sum of weights), in the order in which they were first met.
     pub(super) fn sums(&self) -> impl Iterator<Item = (u32, u32, f64)> {
-        (0..)
-            .zip(&self.met)
-            .map(|(place, candidate)| (place, candidate.item, candidate.score))
+        (0..).zip(&self.met).map(|(place, candidate)| (place, candidate.item, candidate.score))
     }
 
     /// For each of `chosen` places, the seeds that spoke for it, the strongest first, at most `most`.

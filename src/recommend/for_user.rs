@@ -59,8 +59,7 @@ impl<G: Neighbourhood> Visit<'_, G> {
     fn seed(&mut self, place: u32, seed: &Seed) {
         let mut touches = std::mem::take(&mut self.touches);
         touches.clear();
-        self.graph
-            .newest_of_item(seed.item, seed.neighbours, &mut touches);
+        self.graph.newest_of_item(seed.item, seed.neighbours, &mut touches);
         self.met.clear();
         self.met.insert(self.user);
         for moment in &touches {
@@ -76,8 +75,7 @@ impl<G: Neighbourhood> Visit<'_, G> {
     fn neighbour(&mut self, place: u32, seed: &Seed, moment: Touch, weight: f64) {
         let mut window = std::mem::take(&mut self.window);
         window.clear();
-        self.graph
-            .around(moment, limits::WINDOW_TOUCHES, &mut window);
+        self.graph.around(moment, limits::WINDOW_TOUCHES, &mut window);
         self.candidates.next_neighbour();
         if let Some(centre) = window.iter().position(|touch| touch.edge == moment.edge) {
             for distance in 1..=limits::WINDOW_TOUCHES {
@@ -98,8 +96,7 @@ impl<G: Neighbourhood> Visit<'_, G> {
         let strength = self.options.kinds.strength(touch.kind);
         if strength > 0.0 && touch.node != seed.item {
             let apart = self.closeness.apart(moment.at_ms, touch.at_ms);
-            self.candidates
-                .add(touch.node, place, weight * strength * apart);
+            self.candidates.add(touch.node, place, weight * strength * apart);
         }
     }
 }
@@ -126,10 +123,7 @@ fn rank(
         .map(|((_, item, score), reasons)| Scored {
             item,
             score,
-            because: reasons
-                .into_iter()
-                .map(|seed| seeds[seed as usize].item)
-                .collect(),
+            because: reasons.into_iter().map(|seed| seeds[seed as usize].item).collect(),
             popular: false,
         })
         .collect()

@@ -42,10 +42,7 @@ impl History {
             })
             .map(|own| own.item)
             .collect();
-        Self {
-            seeds: seeds(graph, own),
-            excluded,
-        }
+        Self { seeds: seeds(graph, own), excluded }
     }
 }
 

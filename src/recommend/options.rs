@@ -27,11 +27,7 @@ pub struct KindWeights {
 impl KindWeights {
     /// A table in which no kind says anything.
     pub fn new() -> Self {
-        Self {
-            weight: [0.0; 256],
-            strength: [0.0; 256],
-            purchase: [false; 256],
-        }
+        Self { weight: [0.0; 256], strength: [0.0; 256], purchase: [false; 256] }
     }
 
     /// Sets the weight of a kind: 1.0 is a view, more is more interest, negative takes interest back.
@@ -81,11 +77,7 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// Asks for up to `limit` items; a limit above `limits::RECOMMENDATIONS` is cut to it.
     pub fn new(limit: usize, kinds: &'a KindWeights) -> Self {
-        Self {
-            limit: limit.min(limits::RECOMMENDATIONS),
-            exclude: Exclude::default(),
-            kinds,
-        }
+        Self { limit: limit.min(limits::RECOMMENDATIONS), exclude: Exclude::default(), kinds }
     }
 
     /// Chooses what to leave out.

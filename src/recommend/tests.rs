@@ -45,9 +45,7 @@ impl Handles {
     }
 
     fn timeline(&self, handle: u32) -> &[u32] {
-        self.timelines
-            .get(handle as usize)
-            .map_or(&[], Vec::as_slice)
+        self.timelines.get(handle as usize).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -59,12 +57,7 @@ impl Graph {
             graph.users.touch(event.0, edge);
             graph.items.touch(event.1, edge);
         }
-        let Self {
-            edges,
-            users,
-            items,
-            ..
-        } = &mut graph;
+        let Self { edges, users, items, .. } = &mut graph;
         for timeline in users.timelines.iter_mut().chain(&mut items.timelines) {
             timeline.sort_by_key(|edge| {
                 let event = edges[*edge as usize];
@@ -85,12 +78,7 @@ impl Graph {
     fn touch(&self, edge: u32, node: u32) -> Touch {
         let (_, _, kind, at_ms) = self.edges[edge as usize];
         self.reads.set(self.reads.get() + 1);
-        Touch {
-            node,
-            kind,
-            at_ms,
-            edge,
-        }
+        Touch { node, kind, at_ms, edge }
     }
 
     fn seen_as_item(&self, edge: u32) -> Touch {
@@ -107,12 +95,7 @@ impl Graph {
             .into_iter()
             .map(|scored| {
                 let because = scored.because.iter().map(|item| self.item(*item)).collect();
-                (
-                    self.item(scored.item),
-                    scored.score,
-                    because,
-                    scored.popular,
-                )
+                (self.item(scored.item), scored.score, because, scored.popular)
             })
             .collect()
     }
@@ -166,21 +149,12 @@ fn kinds() -> KindWeights {
 
 /// Sets of events (no two alike), with few moments so that times are often equal.
 fn events() -> impl Strategy<Value = BTreeSet<Event>> {
-    let event = (
-        0..12u16,
-        0..25u16,
-        0..3u8,
-        (0..40i64).prop_map(|day| day * DAY_MS / 4),
-    );
+    let event = (0..12u16, 0..25u16, 0..3u8, (0..40i64).prop_map(|day| day * DAY_MS / 4));
     prop::collection::btree_set(event, 0..150)
 }
 
 fn exclude() -> impl Strategy<Value = Exclude> {
-    prop_oneof![
-        Just(Exclude::Seen),
-        Just(Exclude::Purchased),
-        Just(Exclude::None)
-    ]
+    prop_oneof![Just(Exclude::Seen), Just(Exclude::Purchased), Just(Exclude::None)]
 }
 
 proptest! {
@@ -280,11 +254,7 @@ fn hot_items_and_heavy_users_cost_no_more_than_the_limits_say() {
         graph.reads.set(0);
         let answer = graph.recommend(user, &Options::new(10_000, &kinds));
         assert!(answer.len() <= limits::RECOMMENDATIONS);
-        assert!(
-            graph.reads.get() <= most,
-            "{} touches read",
-            graph.reads.get()
-        );
+        assert!(graph.reads.get() <= most, "{} touches read", graph.reads.get());
         assert!(graph.reads.get() > 60, "a graph this large is read at all");
     }
     graph.reads.set(0);
@@ -295,12 +265,7 @@ fn hot_items_and_heavy_users_cost_no_more_than_the_limits_say() {
 
 #[test]
 fn an_event_changes_the_very_next_answer() {
-    let mut events = vec![
-        view(1, 10, 1),
-        view(1, 11, 2),
-        view(2, 20, 1),
-        view(2, 21, 2),
-    ];
+    let mut events = vec![view(1, 10, 1), view(1, 11, 2), view(2, 20, 1), view(2, 21, 2)];
     events.push(view(3, 10, 5));
     let kinds = kinds();
     let first = |events: &[Event]| {
@@ -317,43 +282,25 @@ fn what_came_next_goes_before_what_came_long_after() {
     let neighbour = [10, 11, 12, 13, 14].map(|item| view(1, item, i64::from(item)));
     let graph = Graph::of(neighbour.into_iter().chain([view(2, 11, 100)]));
     let kinds = kinds();
-    let items: Vec<u16> = graph
-        .recommend(2, &Options::new(10, &kinds))
-        .iter()
-        .map(|row| row.0)
-        .collect();
+    let items: Vec<u16> =
+        graph.recommend(2, &Options::new(10, &kinds)).iter().map(|row| row.0).collect();
     assert_eq!(items, [12, 13, 14, 10]);
 }
 
 #[test]
 fn an_item_taken_back_leads_nowhere() {
-    let graph = Graph::of([
-        view(1, 10, 1),
-        view(1, 11, 2),
-        view(2, 10, 1),
-        (2, 10, REMOVED, 2),
-    ]);
+    let graph = Graph::of([view(1, 10, 1), view(1, 11, 2), view(2, 10, 1), (2, 10, REMOVED, 2)]);
     let kinds = kinds();
     let answer = graph.recommend(2, &Options::new(10, &kinds));
-    assert!(
-        answer
-            .iter()
-            .all(|(_, _, because, popular)| *popular && because.is_empty())
-    );
+    assert!(answer.iter().all(|(_, _, because, popular)| *popular && because.is_empty()));
 }
 
 #[test]
 fn one_user_who_reloads_a_page_does_not_outvote_two() {
     let reloads = (0..20).map(|at| view(1, 11, 2 + at));
-    let others = [2, 3]
-        .into_iter()
-        .flat_map(|user| [view(user, 10, 1), view(user, 12, 2)]);
-    let graph = Graph::of(
-        [view(1, 10, 1), view(4, 10, 9)]
-            .into_iter()
-            .chain(reloads)
-            .chain(others),
-    );
+    let others = [2, 3].into_iter().flat_map(|user| [view(user, 10, 1), view(user, 12, 2)]);
+    let graph =
+        Graph::of([view(1, 10, 1), view(4, 10, 9)].into_iter().chain(reloads).chain(others));
     let kinds = kinds();
     assert_eq!(graph.recommend(4, &Options::new(1, &kinds))[0].0, 12);
 }
@@ -364,16 +311,10 @@ fn a_history_at_one_moment_is_a_set() {
     let own = (0..5u16).map(|item| view(1, item, 7));
     let graph = Graph::of(neighbours.flatten().chain(own));
     let kinds = kinds();
-    let scores: Vec<f64> = graph
-        .recommend(1, &Options::new(5, &kinds))
-        .iter()
-        .map(|row| row.1)
-        .collect();
+    let scores: Vec<f64> =
+        graph.recommend(1, &Options::new(5, &kinds)).iter().map(|row| row.1).collect();
     let (least, most) = (scores[4], scores[0]);
-    assert!(
-        least > 0.5 * most,
-        "only a neighbour's order may differ: {scores:?}"
-    );
+    assert!(least > 0.5 * most, "only a neighbour's order may differ: {scores:?}");
 }
 
 #[test]
@@ -381,10 +322,7 @@ fn an_unknown_user_gets_what_is_popular_and_an_unknown_handle_nothing_else() {
     let graph = Graph::of([view(1, 10, 1), view(2, 11, 1), view(3, 11, 1)]);
     let kinds = kinds();
     let options = Options::new(10, &kinds);
-    let items: Vec<u32> = popular(&graph, 10)
-        .iter()
-        .map(|scored| scored.item)
-        .collect();
+    let items: Vec<u32> = popular(&graph, 10).iter().map(|scored| scored.item).collect();
     assert_eq!(items, [1, 0]);
     assert_eq!(for_user(&graph, None, &options), popular(&graph, 10));
     assert_eq!(for_user(&graph, Some(99), &options), popular(&graph, 10));
@@ -397,22 +335,10 @@ fn who_bought_this_also_bought_is_fair_to_small_items() {
         (0..10u16).flat_map(|user| [1, 2, 3].map(|item| (user, item, PURCHASED, i64::from(user))));
     let blockbuster = (100..900u16).map(|user| (user, 3, PURCHASED, 0));
     let viewed_only = (0..10u16).map(|user| view(user, 4, 0));
-    let graph = Graph::of(
-        both.chain(blockbuster)
-            .chain(viewed_only)
-            .chain([(0, 5, PURCHASED, 0)]),
-    );
-    let also = for_item(
-        &graph,
-        graph.items.by_key[&1],
-        Some(PURCHASED),
-        &kinds(),
-        10,
-    );
-    let rows: Vec<(u16, u32)> = also
-        .iter()
-        .map(|row| (graph.item(row.item), row.support))
-        .collect();
+    let graph = Graph::of(both.chain(blockbuster).chain(viewed_only).chain([(0, 5, PURCHASED, 0)]));
+    let also = for_item(&graph, graph.items.by_key[&1], Some(PURCHASED), &kinds(), 10);
+    let rows: Vec<(u16, u32)> =
+        also.iter().map(|row| (graph.item(row.item), row.support)).collect();
     assert_eq!(rows, [(2, 10), (5, 1), (3, 10)]);
     assert!(also.iter().all(|row| row.score > 0.0 && row.score <= 1.0));
 }

@@ -7,8 +7,8 @@ use crate::limits::WINDOW_TOUCHES;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// The weight of a user's item falls with this power of its place. A steeper fall gains nothing on
-/// data with an order, and costs a fifth of the hits where the order says nothing.
+/// The weight of a user's item falls with this power of its place. A fall of -1 gains a
+/// twentieth of the hits where the order says much, and costs a sixth of them where it says nothing.
 const AGE_POWER: f64 = -0.75;
 
 /// A user's item with less than this share of the strongest one's weight is no seed.

@@ -52,7 +52,9 @@ impl std::fmt::Display for SyncPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Always => f.write_str("always, before it acknowledges"),
-            Self::Every(interval) => write!(f, "every {} s, after it has acknowledged", interval.as_secs()),
+            Self::Every(interval) => {
+                write!(f, "every {} s, after it has acknowledged", interval.as_secs())
+            }
             Self::Unknown(why) => write!(f, "unknown: {why}"),
         }
     }

@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_not_valid_is_an_error() {
-        let options = LogOptions {
-            format: LogFormat::Text,
-            filter: "weir=loud".into(),
-        };
+        let options = LogOptions { format: LogFormat::Text, filter: "weir=loud".into() };
         assert!(matches!(init_logs(&options), Err(InitError::Filter(_))));
     }
 }

@@ -73,9 +73,7 @@ mod tests {
     #[test]
     fn rendered_text_has_help_values_and_buckets() {
         let recorder = builder().unwrap().build_recorder();
-        let metrics = Metrics {
-            handle: recorder.handle(),
-        };
+        let metrics = Metrics { handle: recorder.handle() };
         metrics::with_local_recorder(&recorder, || {
             describe();
             counter!(BROKER_RESTARTS).increment(2);
@@ -83,14 +81,8 @@ mod tests {
         });
         metrics.upkeep();
         let text = metrics.render();
-        assert!(
-            text.contains("# HELP weir_broker_restarts_total Times the"),
-            "{text}"
-        );
+        assert!(text.contains("# HELP weir_broker_restarts_total Times the"), "{text}");
         assert!(text.contains("weir_broker_restarts_total 2"), "{text}");
-        assert!(
-            text.contains("weir_test_seconds_bucket{le=\"0.005\"} 1"),
-            "{text}"
-        );
+        assert!(text.contains("weir_test_seconds_bucket{le=\"0.005\"} 1"), "{text}");
     }
 }

@@ -45,11 +45,7 @@ impl Drop for Closing {
 impl Committer {
     /// Begins with the sequence `next`.
     pub fn new(shared: Arc<Shared>, next: u64) -> Committer {
-        Committer {
-            shared,
-            next,
-            segment: None,
-        }
+        Committer { shared, next, segment: None }
     }
 
     /// Works until the queue is closed and empty.
@@ -69,9 +65,7 @@ impl Committer {
         let cost: usize = batch.iter().map(|append| append.cost as usize).sum();
         match self.store(&batch, cost) {
             Ok(first) => answer(batch, first),
-            Err(error) => batch
-                .into_iter()
-                .for_each(|append| reply(append, Err(error.clone()))),
+            Err(error) => batch.into_iter().for_each(|append| reply(append, Err(error.clone()))),
         }
         self.shared.budget.add_permits(cost);
     }
@@ -85,9 +79,7 @@ impl Committer {
                 Err(AppendError::Io(cause)) if cause.is_full() => {
                     if !self.shared.give_up_oldest() {
                         self.shared.state().full = true;
-                        return Err(AppendError::Full {
-                            retry_after: WAL_RETRY_AFTER,
-                        });
+                        return Err(AppendError::Full { retry_after: WAL_RETRY_AFTER });
                     }
                 }
                 result => return result,
@@ -146,19 +138,12 @@ impl Committer {
         let options = &self.shared.options;
         let (old, drained) = {
             let state = self.shared.state();
-            let active = state
-                .ledger
-                .active
-                .as_ref()
-                .filter(|active| active.entries > 0);
+            let active = state.ledger.active.as_ref().filter(|active| active.entries > 0);
             let old = active.is_some_and(|active| {
                 active.bytes >= options.segment_bytes
                     || active.opened.elapsed() >= options.segment_age
             });
-            (
-                old,
-                active.is_some_and(|active| active.last <= state.published),
-            )
+            (old, active.is_some_and(|active| active.last <= state.published))
         };
         if old {
             self.finish_segment();
@@ -171,9 +156,7 @@ impl Committer {
             }
             if !drained || !self.shared.make_room(extra) {
                 self.shared.state().full = true;
-                return Err(AppendError::Full {
-                    retry_after: WAL_RETRY_AFTER,
-                });
+                return Err(AppendError::Full { retry_after: WAL_RETRY_AFTER });
             }
         }
         match &self.segment {
@@ -239,25 +222,9 @@ impl Committer {
             }
             return None;
         }
-        let Active {
-            first,
-            last,
-            entries,
-            bytes,
-            ..
-        } = active;
-        let seal = Seal {
-            first,
-            last,
-            entries,
-            next: self.next,
-        };
-        let sealed = Sealed {
-            seal,
-            bytes,
-            published_at: None,
-            checked: true,
-        };
+        let Active { first, last, entries, bytes, .. } = active;
+        let seal = Seal { first, last, entries, next: self.next };
+        let sealed = Sealed { seal, bytes, published_at: None, checked: true };
         state.ledger.sealed.insert(first, sealed);
         let published = state.published;
         state.ledger.note_published(published, Instant::now());

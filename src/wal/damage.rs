@@ -64,10 +64,6 @@ impl Damage {
             first: range.first.max(from),
             last: range.last.min(next.saturating_sub(1)),
         };
-        self.lost
-            .iter()
-            .map(cut)
-            .filter(|range| range.first <= range.last)
-            .collect()
+        self.lost.iter().map(cut).filter(|range| range.first <= range.last).collect()
     }
 }

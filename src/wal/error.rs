@@ -18,11 +18,7 @@ pub struct IoCause {
 
 impl IoCause {
     pub(super) fn new(action: &'static str, path: &Path, source: io::Error) -> IoCause {
-        IoCause {
-            action,
-            path: path.to_owned(),
-            source: Arc::new(source),
-        }
+        IoCause { action, path: path.to_owned(), source: Arc::new(source) }
     }
 }
 
@@ -66,11 +62,7 @@ pub enum AppendError {
     #[error("the log is full; try again in {} ms", retry_after.as_millis())]
     Full { retry_after: Duration },
     #[error("entry {index} has {actual} bytes, more than {limit}")]
-    TooLarge {
-        index: usize,
-        actual: usize,
-        limit: usize,
-    },
+    TooLarge { index: usize, actual: usize, limit: usize },
     #[error("there is no entry to append")]
     Empty,
     #[error("the log is closed")]

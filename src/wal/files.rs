@@ -88,13 +88,7 @@ pub(super) fn dir_bytes(dir: &Path) -> u64 {
     entries
         .flatten()
         .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)))
-        .map(|(path, metadata)| {
-            if metadata.is_dir() {
-                dir_bytes(&path)
-            } else {
-                metadata.len()
-            }
-        })
+        .map(|(path, metadata)| if metadata.is_dir() { dir_bytes(&path) } else { metadata.len() })
         .sum()
 }
 

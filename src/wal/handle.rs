@@ -84,9 +84,7 @@ impl Wal {
             shared.inbox.stop();
         }
         threads.during("start the threads of", &dir)?;
-        Ok(Wal {
-            handle: Arc::new(Handle { shared }),
-        })
+        Ok(Wal { handle: Arc::new(Handle { shared }) })
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -99,21 +97,10 @@ impl Wal {
     pub async fn append(&self, entries: Vec<Bytes>) -> Result<AppendOutcome, AppendError> {
         let cost = cost(&entries)?;
         let shared = self.shared();
-        let permit = shared
-            .budget
-            .acquire_many(cost)
-            .await
-            .map_err(|_| AppendError::Closed)?;
+        let permit = shared.budget.acquire_many(cost).await.map_err(|_| AppendError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let pending = Pending {
-            entries,
-            cost,
-            reply,
-        };
-        shared
-            .queue
-            .push(pending)
-            .map_err(|_| AppendError::Closed)?;
+        let pending = Pending { entries, cost, reply };
+        shared.queue.push(pending).map_err(|_| AppendError::Closed)?;
         // The committer gives the share back.
         permit.forget();
         answer.await.unwrap_or(Err(AppendError::Closed))
@@ -135,10 +122,7 @@ impl Wal {
         let shared = self.shared();
         let committed = shared.committed();
         if from > committed {
-            return Ok(ReadOutcome {
-                next: from,
-                ..ReadOutcome::default()
-            });
+            return Ok(ReadOutcome { next: from, ..ReadOutcome::default() });
         }
         let recent = shared.tail().records(from, max_entries, max_bytes);
         if let Some(records) = recent {
@@ -163,15 +147,10 @@ impl Wal {
     /// Takes the published mark back, as far as entries are kept, so that nothing after it is deleted.
     pub fn rewind_published(&self, through: u64) {
         let mut state = self.shared().state();
-        let floor = state
-            .ledger
-            .oldest()
-            .map_or(state.published, |oldest| oldest - 1);
+        let floor = state.ledger.oldest().map_or(state.published, |oldest| oldest - 1);
         state.published = state.published.min(through.max(floor));
         let published = state.published;
-        state
-            .ledger
-            .note_published(published, std::time::Instant::now());
+        state.ledger.note_published(published, std::time::Instant::now());
         drop(state);
         self.shared().inbox.hurry();
     }
@@ -184,11 +163,7 @@ impl Wal {
     /// The first sequence that is kept; one past the highest if none is.
     pub fn oldest(&self) -> u64 {
         let committed = self.shared().committed();
-        self.shared()
-            .state()
-            .ledger
-            .oldest()
-            .unwrap_or(committed + 1)
+        self.shared().state().ledger.oldest().unwrap_or(committed + 1)
     }
 
     /// What the log tells about itself.
@@ -209,16 +184,8 @@ impl Shared {
     /// Adds to what was read what of it is known to be lost.
     pub fn outcome(&self, from: u64, entries: Vec<(u64, Bytes)>, next: u64) -> ReadOutcome {
         let whole = entries.len() as u64 == next - from;
-        let lost = if whole {
-            Vec::new()
-        } else {
-            self.state().damage.lost_within(from, next)
-        };
-        ReadOutcome {
-            entries,
-            next,
-            lost,
-        }
+        let lost = if whole { Vec::new() } else { self.state().damage.lost_within(from, next) };
+        ReadOutcome { entries, next, lost }
     }
 }
 
@@ -229,11 +196,7 @@ fn cost(entries: &[Bytes]) -> Result<u32, AppendError> {
     let mut cost = APPEND_OVERHEAD;
     for (index, entry) in entries.iter().enumerate() {
         if entry.len() > EVENT_BYTES {
-            return Err(AppendError::TooLarge {
-                index,
-                actual: entry.len(),
-                limit: EVENT_BYTES,
-            });
+            return Err(AppendError::TooLarge { index, actual: entry.len(), limit: EVENT_BYTES });
         }
         cost += ENTRY_HEADER + entry.len();
     }
@@ -242,14 +205,7 @@ fn cost(entries: &[Bytes]) -> Result<u32, AppendError> {
 }
 
 fn shared(options: Options, sync: SyncData, recovered: Recovered) -> Shared {
-    let Recovered {
-        lock,
-        ledger,
-        next,
-        cursor,
-        damage,
-        hurt,
-    } = recovered;
+    let Recovered { lock, ledger, next, cursor, damage, hurt } = recovered;
     Shared {
         options,
         sync,

@@ -24,9 +24,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Mail> {
-        self.mail
-            .lock()
-            .expect("nothing panics while it holds the inbox")
+        self.mail.lock().expect("nothing panics while it holds the inbox")
     }
 
     /// Asks to seal a finished segment.
@@ -54,10 +52,7 @@ impl Inbox {
             .wait_timeout_while(self.lock(), WAL_HIGH_WATER_PERIOD, idle)
             .expect("nothing panics while it holds the inbox");
         let stop = mail.stop;
-        Mail {
-            stop,
-            ..std::mem::take(&mut *mail)
-        }
+        Mail { stop, ..std::mem::take(&mut *mail) }
     }
 }
 
@@ -167,22 +162,15 @@ impl Keeper {
             let (now, published) = (Instant::now(), state.published);
             let through = published.min(state.cursor);
             state.ledger.note_published(published, now);
-            state
-                .ledger
-                .out_of_grace(through, now, options.grace_age, options.grace_bytes)
+            state.ledger.out_of_grace(through, now, options.grace_age, options.grace_bytes)
         };
-        old.into_iter()
-            .try_for_each(|first| self.shared.delete(first))
+        old.into_iter().try_for_each(|first| self.shared.delete(first))
     }
 
     /// Has a segment that grew old without appends finished, so that its grace can end.
     fn roll_old(&self) {
         let state = self.shared.state();
-        let active = state
-            .ledger
-            .active
-            .as_ref()
-            .filter(|active| active.entries > 0);
+        let active = state.ledger.active.as_ref().filter(|active| active.entries > 0);
         if active.is_some_and(|active| active.opened.elapsed() >= self.shared.options.segment_age) {
             self.shared.queue.roll();
         }
@@ -195,12 +183,7 @@ impl Keeper {
         self.checked_at = Instant::now();
         let unchecked = {
             let state = self.shared.state();
-            state
-                .ledger
-                .sealed
-                .iter()
-                .find(|(_, sealed)| !sealed.checked)
-                .map(|(first, _)| *first)
+            state.ledger.sealed.iter().find(|(_, sealed)| !sealed.checked).map(|(first, _)| *first)
         };
         unchecked.map_or(Ok(()), |first| self.shared.check_sealed(first))
     }

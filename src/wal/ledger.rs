@@ -64,18 +64,10 @@ impl Ledger {
 
     /// The segment that holds `from` or, if none does, the first one after it.
     pub fn place(&self, from: u64) -> Option<Place> {
-        let sealed = self
-            .sealed
-            .values()
-            .map(|sealed| sealed.seal)
-            .find(|seal| seal.last >= from);
-        let active = self
-            .active
-            .as_ref()
-            .filter(|active| active.last >= from && active.entries > 0);
-        sealed
-            .map(Place::Sealed)
-            .or_else(|| active.map(|_| Place::Active))
+        let sealed = self.sealed.values().map(|sealed| sealed.seal).find(|seal| seal.last >= from);
+        let active =
+            self.active.as_ref().filter(|active| active.last >= from && active.entries > 0);
+        sealed.map(Place::Sealed).or_else(|| active.map(|_| Place::Active))
     }
 
     /// Starts and stops grace periods after the published mark moved.
@@ -103,9 +95,8 @@ impl Ledger {
         let mut kept: u64 = published.iter().map(|sealed| sealed.bytes).sum();
         let mut out = Vec::new();
         for sealed in published {
-            let since = sealed
-                .published_at
-                .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+            let since =
+                sealed.published_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
             if since < age && kept <= bytes {
                 break;
             }

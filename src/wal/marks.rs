@@ -58,9 +58,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// Returns the sequence through which everything was published; none if absent or damaged.
 pub(super) fn read_cursor(root: &Path) -> io::Result<Option<u64>> {
     let bytes = read(&root.join(CURSOR_NAME))?;
-    Ok(bytes
-        .and_then(|bytes| decode(CURSOR, &bytes))
-        .map(|[through]| through))
+    Ok(bytes.and_then(|bytes| decode(CURSOR, &bytes)).map(|[through]| through))
 }
 
 /// Replaces the cursor durably; on a full disk in place, for only a moved cursor frees space. Torn,
@@ -69,9 +67,7 @@ pub(super) fn write_cursor(root: &Path, through: u64) -> io::Result<()> {
     let bytes = encode(CURSOR, [through]);
     match files::replace(root, CURSOR_NAME, &bytes) {
         Err(error) if is_full(&error) => {
-            let file = OpenOptions::new()
-                .write(true)
-                .open(root.join(CURSOR_NAME))?;
+            let file = OpenOptions::new().write(true).open(root.join(CURSOR_NAME))?;
             file.write_all_at(&bytes, 0)?;
             file.sync_data()
         }
@@ -82,11 +78,7 @@ pub(super) fn write_cursor(root: &Path, through: u64) -> io::Result<()> {
 /// Returns the sequence through which entries were certainly committed; none if absent or damaged.
 pub(super) fn read_high_water(root: &Path) -> io::Result<Option<u64>> {
     let bytes = read(&root.join(HIGH_WATER_NAME))?.unwrap_or_default();
-    Ok(slots(&bytes)
-        .iter()
-        .flatten()
-        .map(|[_, through]| *through)
-        .max())
+    Ok(slots(&bytes).iter().flatten().map(|[_, through]| *through).max())
 }
 
 fn slots(bytes: &[u8]) -> [Option<[u64; 2]>; 2] {
@@ -105,16 +97,9 @@ impl HighWater {
         let path = root.join(HIGH_WATER_NAME);
         let bytes = read(&path)?.unwrap_or_default();
         let turn = slots(&bytes).iter().flatten().map(|[turn, _]| *turn).max();
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
         files::sync_dir(root)?;
-        Ok(HighWater {
-            file,
-            turn: turn.unwrap_or(0),
-        })
+        Ok(HighWater { file, turn: turn.unwrap_or(0) })
     }
 
     /// Writes and syncs the other slot.
@@ -142,12 +127,7 @@ pub(super) struct Seal {
 pub(super) fn read_seal(segment: &Path) -> io::Result<Option<Seal>> {
     let bytes = read(&segment.join(SEAL_NAME))?;
     let fields = bytes.and_then(|bytes| decode(SEAL, &bytes));
-    Ok(fields.map(|[first, last, entries, next]| Seal {
-        first,
-        last,
-        entries,
-        next,
-    }))
+    Ok(fields.map(|[first, last, entries, next]| Seal { first, last, entries, next }))
 }
 
 /// Writes a segment's seal durably.

@@ -71,22 +71,14 @@ pub struct ExportReport {
 /// Tells a log's state from its marks and sizes; also while a process runs it, then up to a second old.
 pub fn inspect(dir: &Path) -> Result<Status, OfflineError> {
     let log = Log::read(dir)?;
-    let bytes = log
-        .listing
-        .segments
-        .iter()
-        .map(|first| files::dir_bytes(&files::segment_dir(dir, *first)));
+    let bytes =
+        log.listing.segments.iter().map(|first| files::dir_bytes(&files::segment_dir(dir, *first)));
     let newest = log.listing.segments.last().map_or(0, |first| first - 1);
     let high_water = log.high_water.max(log.cursor).max(newest);
     Ok(Status {
         high_water,
         published: log.cursor,
-        oldest: log
-            .listing
-            .segments
-            .first()
-            .copied()
-            .unwrap_or(high_water + 1),
+        oldest: log.listing.segments.first().copied().unwrap_or(high_water + 1),
         bytes: bytes.sum(),
         max_bytes: None,
         segments: log.listing.segments.len(),
@@ -124,9 +116,7 @@ pub fn verify(
         });
     }
     let gaps = gaps(seals.into_iter(), log.cursor, log.high_water);
-    report
-        .holes
-        .extend(gaps.into_iter().flat_map(|gap| log.damage.unknown(gap)));
+    report.holes.extend(gaps.into_iter().flat_map(|gap| log.damage.unknown(gap)));
     report.holes.sort_unstable_by_key(|hole| hole.first);
     Ok(report)
 }
@@ -147,8 +137,7 @@ impl VerifyReport {
         let Some(seal) = seal else { return };
         let ranges = held.values().map(|record| (record.first, record.last));
         let holes = holes(ranges, seal.first..=seal.last);
-        self.holes
-            .extend(holes.into_iter().flat_map(|hole| damage.unknown(hole)));
+        self.holes.extend(holes.into_iter().flat_map(|hole| damage.unknown(hole)));
         let reason = match records {
             Err(error) => format!("cannot be read: {error}"),
             Ok(_) if entries < seal.entries => {
@@ -167,10 +156,7 @@ pub fn export(
     mut sink: impl FnMut(u64, Bytes) -> std::io::Result<()>,
 ) -> Result<ExportReport, OfflineError> {
     let (_lock, log) = Log::locked(dir)?;
-    let mut report = ExportReport {
-        entries: 0,
-        next: from,
-    };
+    let mut report = ExportReport { entries: 0, next: from };
     for index in 0..log.listing.segments.len() {
         let following = log.listing.segments.get(index + 1);
         if following.is_some_and(|following| *following <= from) {
@@ -212,9 +198,7 @@ impl Log<'_> {
         Ok(Log {
             dir,
             listing: files::list(dir).during("list", dir)?,
-            cursor: marks::read_cursor(dir)
-                .during("read the cursor in", dir)?
-                .unwrap_or(0),
+            cursor: marks::read_cursor(dir).during("read the cursor in", dir)?.unwrap_or(0),
             high_water: marks::read_high_water(dir)
                 .during("read the high water in", dir)?
                 .unwrap_or(0),

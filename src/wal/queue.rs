@@ -45,9 +45,7 @@ pub(super) struct Queue {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner
-            .lock()
-            .expect("nothing panics while it holds the queue")
+        self.inner.lock().expect("nothing panics while it holds the queue")
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
@@ -98,10 +96,7 @@ impl Queue {
                 return Work::Stop;
             }
             inner.parked = true;
-            inner = self
-                .ready
-                .wait(inner)
-                .expect("nothing panics while it holds the queue");
+            inner = self.ready.wait(inner).expect("nothing panics while it holds the queue");
             inner.parked = false;
         }
     }

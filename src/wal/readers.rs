@@ -20,10 +20,7 @@ pub(super) struct Readers {
 
 impl Readers {
     fn get(&mut self, first: u64) -> Option<Arc<Segment>> {
-        let at = self
-            .open
-            .iter()
-            .position(|segment| segment.first == first)?;
+        let at = self.open.iter().position(|segment| segment.first == first)?;
         let segment = self.open.remove(at);
         self.open.push(Arc::clone(&segment));
         Some(segment)
@@ -95,12 +92,7 @@ impl Shared {
             let state = self.state();
             let open = state.finished.contains_key(&first)
                 || readers.open.iter().any(|segment| segment.first == first);
-            state
-                .ledger
-                .sealed
-                .get(&first)
-                .filter(|_| !open)
-                .map(|sealed| sealed.seal)
+            state.ledger.sealed.get(&first).filter(|_| !open).map(|sealed| sealed.seal)
         };
         let Some(seal) = seal else { return Ok(()) };
         match Segment::open_checked(&files::segment_dir(&self.options.dir, first), &seal) {
@@ -126,22 +118,12 @@ impl Shared {
             let state = self.state();
             (state.damage.clone(), state.published)
         };
-        let saved = repair(
-            &self.options.dir,
-            *seal,
-            published,
-            damaged,
-            &mut damage,
-            &self.sync,
-        )?;
+        let saved = repair(&self.options.dir, *seal, published, damaged, &mut damage, &self.sync)?;
         let mut state = self.state();
         state.damage = damage;
         state.hurt = true;
-        let published_at = state
-            .ledger
-            .sealed
-            .remove(&seal.first)
-            .and_then(|sealed| sealed.published_at);
+        let published_at =
+            state.ledger.sealed.remove(&seal.first).and_then(|sealed| sealed.published_at);
         if let Some(mut sealed) = saved {
             sealed.published_at = published_at;
             state.ledger.sealed.insert(sealed.seal.first, sealed);
@@ -167,10 +149,9 @@ impl Shared {
             let (segment, last) = match place {
                 None => return Ok(self.outcome(from, Vec::new(), committed + 1)),
                 Some(Place::Active) => (active, committed),
-                Some(Place::Sealed(seal)) => (
-                    self.open_sealed(&seal).during("open a segment in", dir)?,
-                    seal.last,
-                ),
+                Some(Place::Sealed(seal)) => {
+                    (self.open_sealed(&seal).during("open a segment in", dir)?, seal.last)
+                }
             };
             let Some(segment) = segment else { continue };
             let read = segment.read(at, last.min(committed), max_entries, max_bytes);

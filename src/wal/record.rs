@@ -48,11 +48,7 @@ impl Record {
     pub fn decode(bytes: Bytes) -> Result<Record, RecordError> {
         let length = bytes.len();
         let record = Record::decode_prefix(bytes)?;
-        if record.bytes.len() == length {
-            Ok(record)
-        } else {
-            Err(RecordError::Trailing)
-        }
+        if record.bytes.len() == length { Ok(record) } else { Err(RecordError::Trailing) }
     }
 
     /// Decodes the record that `bytes` begin with, whatever follows it.
@@ -151,8 +147,7 @@ impl Packer {
             self.buffer.reserve_exact(capacity);
             self.buffer.resize(HEADER, 0);
         }
-        self.buffer
-            .extend_from_slice(&(entry.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(&(entry.len() as u32).to_le_bytes());
         self.buffer.extend_from_slice(entry);
         self.expected = self.expected.saturating_sub(size);
         self.next += 1;
@@ -179,11 +174,7 @@ impl Packer {
         buffer[28..36].copy_from_slice(&last.to_le_bytes());
         let checksum = crc32c::crc32c(&buffer[CHECKED_FROM..]);
         buffer[8..12].copy_from_slice(&checksum.to_le_bytes());
-        self.records.push(Record {
-            first: self.first,
-            last,
-            bytes: Bytes::from(buffer),
-        });
+        self.records.push(Record { first: self.first, last, bytes: Bytes::from(buffer) });
         self.first = self.next;
     }
 }

@@ -33,18 +33,11 @@ pub(super) struct Recovered {
 /// Takes the directory's lock until the file is dropped.
 pub(super) fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join(LOCK);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path);
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.during("open", &path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(InUse {
-            dir: root.to_owned(),
-        }
-        .into()),
+        Err(TryLockError::WouldBlock) => Err(InUse { dir: root.to_owned() }.into()),
         Err(TryLockError::Error(error)) => Err(IoCause::new("lock", &path, error).into()),
     }
 }
@@ -58,9 +51,8 @@ pub(super) fn recover(root: &Path, sync: &SyncData) -> Result<Recovered, OpenErr
     // Without a cursor nothing tells whether older segments were deleted or lost.
     let cursor = cursor.unwrap_or_else(|| listing.segments.first().map_or(0, |first| first - 1));
     marks::write_cursor(root, cursor).during("write the cursor in", root)?;
-    let high_water = marks::read_high_water(root)
-        .during("read the high water in", root)?
-        .unwrap_or(0);
+    let high_water =
+        marks::read_high_water(root).during("read the high water in", root)?.unwrap_or(0);
     let mut recovery = Recovery {
         root,
         sync,
@@ -70,33 +62,13 @@ pub(super) fn recover(root: &Path, sync: &SyncData) -> Result<Recovered, OpenErr
         damage: Damage::read(root),
         hurt: false,
     };
-    recovery
-        .segments(&listing)
-        .during("recover a segment in", root)?;
-    recovery
-        .missing_segments()
-        .during("note the damage in", root)?;
-    let Recovery {
-        mut ledger,
-        damage,
-        hurt,
-        ..
-    } = recovery;
+    recovery.segments(&listing).during("recover a segment in", root)?;
+    recovery.missing_segments().during("note the damage in", root)?;
+    let Recovery { mut ledger, damage, hurt, .. } = recovery;
     ledger.note_published(cursor, Instant::now());
-    let newest = ledger
-        .sealed
-        .values()
-        .next_back()
-        .map_or(0, |sealed| sealed.seal.next - 1);
+    let newest = ledger.sealed.values().next_back().map_or(0, |sealed| sealed.seal.next - 1);
     let next = high_water.max(cursor).max(newest) + 1;
-    Ok(Recovered {
-        lock,
-        ledger,
-        next,
-        cursor,
-        damage,
-        hurt,
-    })
+    Ok(Recovered { lock, ledger, next, cursor, damage, hurt })
 }
 
 /// Finishes or undoes what a crash interrupted.
@@ -136,12 +108,7 @@ pub(super) fn settle(
     let run_end = run_end(records, first).max(high_water);
     let last = following.map_or(run_end, |following| following - 1);
     let next = following.unwrap_or(last + 1);
-    (last >= first).then(|| Seal {
-        first,
-        last,
-        entries: last + 1 - first,
-        next,
-    })
+    (last >= first).then(|| Seal { first, last, entries: last + 1 - first, next })
 }
 
 /// Returns what was committed, not published, and is in no segment's care.
@@ -184,12 +151,7 @@ impl Recovery<'_> {
 
     fn sealed(&self, seal: Seal, checked: bool) -> Sealed {
         let bytes = files::dir_bytes(&files::segment_dir(self.root, seal.first));
-        Sealed {
-            seal,
-            bytes,
-            published_at: None,
-            checked,
-        }
+        Sealed { seal, bytes, published_at: None, checked }
     }
 
     /// Finishes a segment that a crash left without a seal; removes it if it is rightly empty.
@@ -247,10 +209,7 @@ impl Recovery<'_> {
         let lost: u64 = gaps.into_iter().map(|gap| self.damage.lose(gap)).sum();
         if lost > 0 {
             self.hurt = true;
-            tracing::error!(
-                lost,
-                "segments with entries that were not published are missing"
-            );
+            tracing::error!(lost, "segments with entries that were not published are missing");
             self.damage.write(self.root)?;
         }
         Ok(())

@@ -29,18 +29,10 @@ pub(super) fn repair(
     sync: &SyncData,
 ) -> io::Result<Option<Sealed>> {
     let saved = salvage(root, expected, &damaged.records, sync)?;
-    let aside = files::quarantine(
-        root,
-        expected.first,
-        &damaged.reason,
-        crate::clock::now_ms(),
-    )?;
+    let aside = files::quarantine(root, expected.first, &damaged.reason, crate::clock::now_ms())?;
     if let Some(sealed) = &saved {
         let first = sealed.seal.first;
-        std::fs::rename(
-            files::salvage_dir(root, expected.first),
-            files::segment_dir(root, first),
-        )?;
+        std::fs::rename(files::salvage_dir(root, expected.first), files::segment_dir(root, first))?;
         files::sync_dir(root)?;
     }
     let salvaged = saved.as_ref().map_or(0, |sealed| sealed.seal.entries);
@@ -48,13 +40,8 @@ pub(super) fn repair(
     damage.salvaged += salvaged;
     let promised = expected.first.max(cursor + 1)..=expected.last;
     let mut lost = 0;
-    for range in holes(
-        damaged
-            .records
-            .values()
-            .map(|record| (record.first, record.last)),
-        promised,
-    ) {
+    for range in holes(damaged.records.values().map(|record| (record.first, record.last)), promised)
+    {
         lost += damage.lose(range);
     }
     damage.write(root)?;
@@ -92,10 +79,5 @@ fn salvage(
     }
     drop(segment);
     marks::write_seal(&dir, &seal)?;
-    Ok(Some(Sealed {
-        seal,
-        bytes: files::dir_bytes(&dir),
-        published_at: None,
-        checked: true,
-    }))
+    Ok(Some(Sealed { seal, bytes: files::dir_bytes(&dir), published_at: None, checked: true }))
 }

@@ -72,19 +72,13 @@ impl Damaged {
     /// Is a segment without a readable file.
     fn unreadable(error: &io::Error) -> Damaged {
         let reason = format!("cannot be read: {error}");
-        Damaged {
-            reason,
-            records: Records::new(),
-        }
+        Damaged { reason, records: Records::new() }
     }
 
     /// Gives all entries out of memory, if all are there, when the damage cannot be repaired for now.
     pub fn hold(self, seal: &Seal) -> Option<Segment> {
         let whole = count(&self.records) >= seal.entries;
-        whole.then(|| Segment {
-            first: seal.first,
-            store: Store::Held(self.records),
-        })
+        whole.then(|| Segment { first: seal.first, store: Store::Held(self.records) })
     }
 }
 
@@ -137,14 +131,8 @@ impl Segment {
 
     fn open(dir: &Path, first: u64) -> io::Result<Segment> {
         let db = open_db(dir)?;
-        let data = File::options()
-            .read(true)
-            .write(true)
-            .open(dir.join(DATA))?;
-        Ok(Segment {
-            first,
-            store: Store::Sled(db, data),
-        })
+        let data = File::options().read(true).write(true).open(dir.join(DATA))?;
+        Ok(Segment { first, store: Store::Sled(db, data) })
     }
 
     /// Opens an existing segment for reading, if what its file holds is all that its seal tells, and
@@ -173,10 +161,7 @@ impl Segment {
             }
             Err(error) => {
                 tracing::warn!(segment = seal.first, %error, "a segment is held in memory for now");
-                Ok(Segment {
-                    first: seal.first,
-                    store: Store::Held(records),
-                })
+                Ok(Segment { first: seal.first, store: Store::Held(records) })
             }
         }
     }
@@ -194,9 +179,7 @@ impl Segment {
         })?;
         if missing > 0 {
             let all = records.len();
-            return Err(io::Error::other(format!(
-                "its database lost {missing} of {all} records"
-            )));
+            return Err(io::Error::other(format!("its database lost {missing} of {all} records")));
         }
         Ok(segment)
     }
@@ -219,10 +202,7 @@ impl Segment {
     pub fn bytes(&self) -> u64 {
         match &self.store {
             Store::Sled(_, data) => data.metadata().map_or(0, |metadata| metadata.len()),
-            Store::Held(records) => records
-                .values()
-                .map(|record| record.bytes.len() as u64)
-                .sum(),
+            Store::Held(records) => records.values().map(|record| record.bytes.len() as u64).sum(),
         }
     }
 
@@ -244,10 +224,7 @@ impl Segment {
             take([record], from, max_entries, max_bytes, &mut entries);
             entries.is_empty() || (entries.len() < max_entries && bytes < max_bytes)
         })?;
-        while entries
-            .last()
-            .is_some_and(|(sequence, _)| *sequence > through)
-        {
+        while entries.last().is_some_and(|(sequence, _)| *sequence > through) {
             entries.pop();
         }
         Ok(entries)
@@ -258,13 +235,8 @@ impl Segment {
         let db = match &self.store {
             Store::Sled(db, _) => db,
             Store::Held(records) => {
-                let start = records
-                    .range(..=from)
-                    .next_back()
-                    .map_or(from, |(first, _)| *first);
-                let _ = records
-                    .range(start..)
-                    .all(|(_, record)| visit(record.clone()));
+                let start = records.range(..=from).next_back().map_or(from, |(first, _)| *first);
+                let _ = records.range(start..).all(|(_, record)| visit(record.clone()));
                 return Ok(());
             }
         };
@@ -328,10 +300,7 @@ fn tells_of_damage(error: &io::Error) -> bool {
 
 /// Whether the disk had no room.
 pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn has_blobs(dir: &Path) -> bool {

@@ -57,21 +57,15 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("nothing panics while it holds the state")
+        self.state.lock().expect("nothing panics while it holds the state")
     }
 
     pub fn readers(&self) -> MutexGuard<'_, Readers> {
-        self.readers
-            .lock()
-            .expect("nothing panics while it holds the readers")
+        self.readers.lock().expect("nothing panics while it holds the readers")
     }
 
     pub fn tail(&self) -> MutexGuard<'_, Tail> {
-        self.tail
-            .lock()
-            .expect("nothing panics while it holds the tail")
+        self.tail.lock().expect("nothing panics while it holds the tail")
     }
 
     /// The highest synced sequence.

@@ -55,11 +55,7 @@ impl Shared {
             salvaged: state.damage.salvaged,
             lost_entries: state.damage.lost_entries,
             lost: state.damage.lost.clone(),
-            degraded: state
-                .writing
-                .clone()
-                .or_else(|| state.keeping.clone())
-                .or(hurt),
+            degraded: state.writing.clone().or_else(|| state.keeping.clone()).or(hurt),
             full: state.full,
         }
     }

@@ -20,12 +20,7 @@ pub(super) struct Tail {
 impl Tail {
     /// Is empty, and complete from sequence `start` on.
     pub fn new(start: u64, limit: usize) -> Tail {
-        Tail {
-            records: VecDeque::new(),
-            start,
-            bytes: 0,
-            limit,
-        }
+        Tail { records: VecDeque::new(), start, bytes: 0, limit }
     }
 
     /// Adds committed records, and lets the oldest go beyond the limit.

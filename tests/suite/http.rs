@@ -155,7 +155,7 @@ fn refused() -> Vec<(&'static str, &'static str, String)> {
             "values out of range",
             JSON,
             object(
-                json!({"userId": "", "itemId": "i".repeat(257), "eventType": "viewed", "timestamp": "1999-12-31T23:59:59Z"}),
+                json!({"userId": "", "itemId": "i".repeat(257), "eventType": "viewed", "timestamp": "1989-12-31T23:59:59Z"}),
             ),
         ),
         ("a control character", JSON, object(event("viewed", "u\u{7}", "i"))),

@@ -1,9 +1,10 @@
-//! Edges in 48 bytes each, found by their key.
+//! Edges in 40 bytes each, found by their key.
 //!
 //! A key is not stored: it is a hash of what the edge says, so it is recomputed to compare. Only 32
 //! of its bits are kept, to find candidates and to let the index grow without recomputing.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use hashbrown::HashTable;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ mod tag {
     pub const TOMBSTONE: u8 = 18;
 }
 
-/// One edge as it lies in memory. Without a value, `value` is not a number.
+/// One edge as it lies in memory. Its value, if it has one, lies in a table beside.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub user: u32,
@@ -35,7 +36,6 @@ pub(super) struct Slot {
     key_bits: u32,
     /// Event time in ms (48 bits), type (8), tag (8).
     meta: u64,
-    value: f64,
     id: [u8; 16],
 }
 
@@ -61,10 +61,6 @@ impl Slot {
         (self.meta >> 16) as i64
     }
 
-    pub fn value(&self) -> Option<f64> {
-        (!self.value.is_nan()).then_some(self.value)
-    }
-
     pub fn is_tombstone(&self) -> bool {
         self.tag() == tag::TOMBSTONE
     }
@@ -85,6 +81,8 @@ pub(super) struct Edges {
     chunks: Vec<Vec<Slot>>,
     shards: Vec<HashTable<u32>>,
     arena: Arena,
+    /// Few events carry a value.
+    values: HashMap<u32, f64>,
     length: u32,
 }
 
@@ -94,6 +92,7 @@ impl Default for Edges {
             chunks: Vec::new(),
             shards: vec![HashTable::new(); SHARDS],
             arena: Arena::default(),
+            values: HashMap::new(),
             length: 0,
         }
     }
@@ -120,7 +119,9 @@ impl Edges {
     /// Adds an edge under a key that no edge has.
     pub fn push(&mut self, key: EdgeKey, edge: &NewEdge<'_>) -> u32 {
         let slot = self.live_slot(key, edge);
-        self.insert(slot)
+        let added = self.insert(slot);
+        self.set_value(added, edge.value);
+        added
     }
 
     /// Adds a tombstone under a key that no edge has.
@@ -132,12 +133,14 @@ impl Edges {
     pub fn replace(&mut self, edge: u32, key: EdgeKey, by: &NewEdge<'_>) {
         let slot = self.live_slot(key, by);
         *self.slot_mut(edge) = slot;
+        self.set_value(edge, by.value);
     }
 
     pub fn bury(&mut self, edge: u32, key: EdgeKey) {
         let Slot { user, item, .. } = *self.slot(edge);
         let kind = self.slot(edge).kind();
         *self.slot_mut(edge) = tombstone_slot(key, kind, user, item);
+        self.set_value(edge, None);
     }
 
     /// The key of a tombstone; `None` for a live edge, whose key follows from what it says.
@@ -161,9 +164,14 @@ impl Edges {
         }
     }
 
+    pub fn value(&self, edge: u32) -> Option<f64> {
+        self.values.get(&edge).copied()
+    }
+
     pub fn bytes(&self) -> usize {
+        let values = self.values.capacity() * size_of::<(u32, f64)>();
         let index: usize = self.shards.iter().map(HashTable::allocation_size).sum();
-        self.chunks.len() * CHUNK * size_of::<Slot>() + index + self.arena.bytes()
+        self.chunks.len() * CHUNK * size_of::<Slot>() + index + values + self.arena.bytes()
     }
 
     fn live_slot(&mut self, key: EdgeKey, edge: &NewEdge<'_>) -> Slot {
@@ -174,7 +182,6 @@ impl Edges {
             source: edge.source,
             key_bits: key_bits(key),
             meta: (edge.at_ms as u64) << 16 | u64::from(edge.kind) << 8 | u64::from(tag),
-            value: edge.value.unwrap_or(f64::NAN),
             id,
         }
     }
@@ -205,6 +212,14 @@ impl Edges {
         edge
     }
 
+    fn set_value(&mut self, edge: u32, value: Option<f64>) {
+        match value {
+            Some(value) => _ = self.values.insert(edge, value),
+            None if self.values.is_empty() => {}
+            None => _ = self.values.remove(&edge),
+        }
+    }
+
     fn slot_mut(&mut self, edge: u32) -> &mut Slot {
         let edge = edge as usize;
         &mut self.chunks[edge / CHUNK][edge % CHUNK]
@@ -218,7 +233,7 @@ pub(super) fn by_time(a: &Slot, b: &Slot) -> Ordering {
 
 fn tombstone_slot(key: EdgeKey, kind: u8, user: u32, item: u32) -> Slot {
     let meta = u64::from(kind) << 8 | u64::from(tag::TOMBSTONE);
-    Slot { user, item, source: 0, key_bits: key_bits(key), meta, value: f64::NAN, id: key.0 }
+    Slot { user, item, source: 0, key_bits: key_bits(key), meta, id: key.0 }
 }
 
 fn is_usual_form(uuid: &Uuid, text: &str) -> bool {
@@ -283,8 +298,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_edge_takes_48_bytes() {
-        assert_eq!(size_of::<Slot>(), 48);
+    fn an_edge_takes_40_bytes() {
+        assert_eq!(size_of::<Slot>(), 40);
     }
 
     proptest! {

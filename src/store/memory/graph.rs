@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::edges::{Edges, NewEdge, Slot, by_time};
 use super::popularity::Popularity;
+use super::timeline::Timeline;
 use super::vertices::{Profile, Vertices};
 use crate::event::{EventTypes, TypeIndex};
 use crate::graph::{Body, Class, Collection, Digest, Edge, EdgeKey, Key, Put, Version};
@@ -24,6 +25,25 @@ pub enum Applied {
 /// How many documents a graph holds, by collection; tombstones count as documents.
 pub type Counts = BTreeMap<String, u64>;
 
+/// One of a user's edges, with what most reads want of it: 16 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Event time in ms and type, as in the edge.
+    at_and_kind: u64,
+    pub item: u32,
+    pub edge: u32,
+}
+
+impl Moment {
+    pub fn at_ms(&self) -> i64 {
+        (self.at_and_kind >> 8) as i64
+    }
+
+    pub fn kind(&self) -> u8 {
+        self.at_and_kind as u8
+    }
+}
+
 /// A graph of users and items in memory.
 #[derive(Debug)]
 pub struct Graph {
@@ -33,6 +53,11 @@ pub struct Graph {
     pub(super) sources: Vertices,
     pub(super) edges: Edges,
     pub(super) popularity: Popularity,
+    /// By the user's handle. What most reads look at lies in the timeline itself.
+    pub(super) user_timelines: Vec<Timeline<Moment>>,
+    /// By the item's handle: edges.
+    pub(super) item_timelines: Vec<Timeline<u32>>,
+    timeline_bytes: usize,
     digest: Digest,
     /// Documents of each edge collection, by type index.
     edge_counts: Vec<u64>,
@@ -48,6 +73,9 @@ impl Graph {
             sources: Vertices::default(),
             edges: Edges::default(),
             popularity: Popularity::default(),
+            user_timelines: Vec::new(),
+            item_timelines: Vec::new(),
+            timeline_bytes: 0,
             digest: Digest::default(),
         }
     }
@@ -83,6 +111,9 @@ impl Graph {
             + self.sources.bytes()
             + self.edges.bytes()
             + self.popularity.bytes()
+            + self.timeline_bytes
+            + self.user_timelines.capacity() * size_of::<Timeline<Moment>>()
+            + self.item_timelines.capacity() * size_of::<Timeline<u32>>()
     }
 
     /// Applies one put by the merge rule.
@@ -161,7 +192,7 @@ impl Graph {
             Some(known) => {
                 let slot = self.edges.slot(known);
                 if slot.is_tombstone()
-                    || self.same_telling(slot, &new)
+                    || same_telling(slot, self.edges.value(known), &new)
                     || put.version <= self.live_version(known)
                 {
                     return Applied::Superseded;
@@ -207,12 +238,17 @@ impl Graph {
     }
 
     fn user(&mut self, id: &str) -> u32 {
-        self.users.intern(id)
+        let handle = self.users.intern(id);
+        if handle as usize == self.user_timelines.len() {
+            self.user_timelines.push(Timeline::default());
+        }
+        handle
     }
 
     fn item(&mut self, id: &str) -> u32 {
         let handle = self.items.intern(id);
-        if handle as usize == self.popularity.greatest_first().len() {
+        if handle as usize == self.item_timelines.len() {
+            self.item_timelines.push(Timeline::default());
             self.popularity.add(handle);
         }
         handle
@@ -242,18 +278,13 @@ impl Graph {
                 at_ms: slot.at_ms(),
                 event_id,
                 source: &self.sources.get(slot.source).id,
-                value: slot.value(),
+                value: self.edges.value(edge),
             })
         })
     }
 
     fn live_version(&self, edge: u32) -> Version {
         self.with_edge(edge, |edge| Version::edge(&Body::Edge(*edge).content_hash()))
-    }
-
-    /// Whether a live edge of one key is told the same way again: id and source are in the key.
-    fn same_telling(&self, known: &Slot, new: &NewEdge<'_>) -> bool {
-        known.at_ms() == new.at_ms && known.value() == new.value
     }
 
     fn remove_term(&mut self, edge: u32, key: EdgeKey) {
@@ -264,25 +295,50 @@ impl Graph {
 
     /// Puts a live edge into its ends' timelines.
     fn link(&mut self, edge: u32) {
-        let Slot { user, item, .. } = *self.edges.slot(edge);
-        let mut of_user = std::mem::take(&mut self.users.get_mut(user).timeline);
-        of_user.insert(edge, |a, b| self.before(a, b));
-        self.users.get_mut(user).timeline = of_user;
-        let mut of_item = std::mem::take(&mut self.items.get_mut(item).timeline);
-        of_item.insert(edge, |a, b| self.before(a, b));
-        self.items.get_mut(item).timeline = of_item;
-        self.popularity.increment(item);
+        self.change_timelines(edge, |graph, of_user, of_item| {
+            of_user.insert(graph.moment(edge), |a, b| graph.precedes(a, b));
+            of_item.insert(edge, |a, b| graph.before(*a, *b));
+        });
+        self.popularity.increment(self.edges.slot(edge).item);
     }
 
     fn unlink(&mut self, edge: u32) {
+        self.change_timelines(edge, |graph, of_user, of_item| {
+            of_user.remove(&graph.moment(edge), |a, b| graph.precedes(a, b));
+            of_item.remove(&edge, |a, b| graph.before(*a, *b));
+        });
+        self.popularity.decrement(self.edges.slot(edge).item);
+    }
+
+    /// Lends out the timelines of an edge's ends, whose order needs the rest of the graph.
+    fn change_timelines(
+        &mut self,
+        edge: u32,
+        change: impl FnOnce(&Self, &mut Timeline<Moment>, &mut Timeline<u32>),
+    ) {
         let Slot { user, item, .. } = *self.edges.slot(edge);
-        let mut of_user = std::mem::take(&mut self.users.get_mut(user).timeline);
-        of_user.remove(edge, |a, b| self.before(a, b));
-        self.users.get_mut(user).timeline = of_user;
-        let mut of_item = std::mem::take(&mut self.items.get_mut(item).timeline);
-        of_item.remove(edge, |a, b| self.before(a, b));
-        self.items.get_mut(item).timeline = of_item;
-        self.popularity.decrement(item);
+        let mut of_user = std::mem::take(&mut self.user_timelines[user as usize]);
+        let mut of_item = std::mem::take(&mut self.item_timelines[item as usize]);
+        let before = of_user.bytes() + of_item.bytes();
+        change(self, &mut of_user, &mut of_item);
+        self.timeline_bytes = self.timeline_bytes + of_user.bytes() + of_item.bytes() - before;
+        self.user_timelines[user as usize] = of_user;
+        self.item_timelines[item as usize] = of_item;
+    }
+
+    fn moment(&self, edge: u32) -> Moment {
+        let slot = self.edges.slot(edge);
+        Moment {
+            at_and_kind: (slot.at_ms() as u64) << 8 | u64::from(slot.kind()),
+            item: slot.item,
+            edge,
+        }
+    }
+
+    /// The order of time among the edges of one user; other edges are looked at only within one moment.
+    pub(super) fn precedes(&self, a: &Moment, b: &Moment) -> bool {
+        let order = a.at_ms().cmp(&b.at_ms());
+        order.then_with(|| self.chronology(a.edge, b.edge)) == Ordering::Less
     }
 
     fn before(&self, a: u32, b: u32) -> bool {
@@ -299,4 +355,9 @@ impl Graph {
     pub(super) fn class(&self, edge: u32) -> Class {
         if self.edges.slot(edge).is_tombstone() { Class::Tombstone } else { Class::Edge }
     }
+}
+
+/// Whether a live edge of one key is told the same way again: id and source are in the key.
+fn same_telling(known: &Slot, value: Option<f64>, new: &NewEdge<'_>) -> bool {
+    known.at_ms() == new.at_ms && value == new.value
 }

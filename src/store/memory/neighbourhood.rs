@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::graph::Graph;
+use super::graph::{Graph, Moment};
 use crate::recommend::{Neighbourhood, Touch};
 
 impl Graph {
@@ -25,39 +25,37 @@ impl Graph {
         self.items.profiles.get(&handle).map(|profile| &profile.attrs)
     }
 
-    fn of_user(&self, edge: u32) -> Touch {
-        let slot = self.edges.slot(edge);
-        Touch { node: slot.item, kind: slot.kind(), at_ms: slot.at_ms(), edge }
-    }
-
     fn of_item(&self, edge: u32) -> Touch {
-        Touch { node: self.edges.slot(edge).user, ..self.of_user(edge) }
+        let slot = self.edges.slot(edge);
+        Touch { node: slot.user, kind: slot.kind(), at_ms: slot.at_ms(), edge }
     }
+}
+
+fn of_user(moment: &Moment) -> Touch {
+    Touch { node: moment.item, kind: moment.kind(), at_ms: moment.at_ms(), edge: moment.edge }
 }
 
 impl Neighbourhood for Graph {
     fn newest_of_user(&self, user: u32, most: usize, out: &mut Vec<Touch>) {
-        if user < self.users.len() {
-            let newest = self.users.get(user).timeline.newest_first();
-            out.extend(newest.take(most).map(|edge| self.of_user(edge)));
+        if let Some(timeline) = self.user_timelines.get(user as usize) {
+            out.extend(timeline.newest_first().take(most).map(|moment| of_user(&moment)));
         }
     }
 
     fn newest_of_item(&self, item: u32, most: usize, out: &mut Vec<Touch>) {
-        if item < self.items.len() {
-            let newest = self.items.get(item).timeline.newest_first();
-            out.extend(newest.take(most).map(|edge| self.of_item(edge)));
+        if let Some(timeline) = self.item_timelines.get(item as usize) {
+            out.extend(timeline.newest_first().take(most).map(|edge| self.of_item(edge)));
         }
     }
 
     fn around(&self, moment: Touch, side: usize, out: &mut Vec<Touch>) {
-        if moment.node >= self.users.len() {
-            return;
-        }
-        let timeline = &self.users.get(moment.node).timeline;
-        let older = |edge: u32| self.chronology(edge, moment.edge) == Ordering::Less;
+        let Some(timeline) = self.user_timelines.get(moment.node as usize) else { return };
+        let older = |known: &Moment| {
+            let order = known.at_ms().cmp(&moment.at_ms);
+            order.then_with(|| self.chronology(known.edge, moment.edge)) == Ordering::Less
+        };
         let begin = out.len();
-        timeline.around(side, older, |edge| out.push(self.of_user(edge)));
+        timeline.around(side, older, |known| out.push(of_user(known)));
         debug_assert!(out[begin..].iter().any(|touch| touch.edge == moment.edge));
     }
 

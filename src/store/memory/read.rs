@@ -1,6 +1,7 @@
 //! A user's history, newest first.
 
-use super::graph::Graph;
+use super::edges::key_bits;
+use super::graph::{Graph, Moment};
 use crate::event::TypeIndex;
 use crate::graph::EdgeKey;
 
@@ -45,33 +46,25 @@ impl Graph {
     ) -> HistoryPage {
         let mut page = HistoryPage { entries: Vec::new(), next: None };
         let Some(user) = self.users.find(user) else { return page };
-        let timeline = &self.users.get(user).timeline;
-        let older = |edge: u32| before.is_none_or(|cursor| self.is_before(edge, cursor));
-        let mut last = None;
-        for (looked, edge) in timeline.newest_of_prefix(older).enumerate() {
+        let timeline = &self.user_timelines[user as usize];
+        let older = |moment: &Moment| before.is_none_or(|cursor| self.is_before(moment, cursor));
+        let mut last: Option<Moment> = None;
+        for (looked, moment) in timeline.newest_of_prefix(older).enumerate() {
             if page.entries.len() == limit || looked == scan {
-                page.next = last;
+                page.next = last.map(|last| self.cursor_at(&last));
                 break;
             }
-            last = Some(HistoryCursor {
-                at_ms: self.edges.slot(edge).at_ms(),
-                key: Some(self.key(edge)),
-            });
-            let kind = TypeIndex(self.edges.slot(edge).kind());
+            last = Some(moment);
+            let kind = TypeIndex(moment.kind());
             if of.is_none_or(|of| of == kind) {
-                page.entries.push(self.history_entry(edge, kind));
+                page.entries.push(self.history_entry(moment.edge, kind));
             }
         }
         page
     }
 
-    /// Whether a user's document exists, and an item's.
-    pub fn has_user(&self, user: &str) -> bool {
-        self.users.find(user).is_some_and(|user| self.users.get(user).exists)
-    }
-
-    pub fn has_item(&self, item: &str) -> bool {
-        self.items.find(item).is_some_and(|item| self.items.get(item).exists)
+    fn cursor_at(&self, moment: &Moment) -> HistoryCursor {
+        HistoryCursor { at_ms: moment.at_ms(), key: Some(self.key(moment.edge)) }
     }
 
     fn history_entry(&self, edge: u32, kind: TypeIndex) -> HistoryEntry {
@@ -87,17 +80,15 @@ impl Graph {
         })
     }
 
-    fn is_before(&self, edge: u32, cursor: HistoryCursor) -> bool {
-        let slot = self.edges.slot(edge);
-        match cursor.key {
-            None => slot.at_ms() < cursor.at_ms,
-            Some(key) => {
-                let place = (cursor.at_ms, super::edges::key_bits(key));
-                (slot.at_ms(), slot.key_bits())
-                    .cmp(&place)
-                    .then_with(|| self.key(edge).cmp(&key))
-                    .is_lt()
-            }
-        }
+    fn is_before(&self, moment: &Moment, cursor: HistoryCursor) -> bool {
+        let earlier = moment.at_ms().cmp(&cursor.at_ms);
+        let order = match cursor.key {
+            None => earlier,
+            Some(key) => earlier.then_with(|| {
+                let bits = self.edges.slot(moment.edge).key_bits().cmp(&key_bits(key));
+                bits.then_with(|| self.key(moment.edge).cmp(&key))
+            }),
+        };
+        order.is_lt()
     }
 }

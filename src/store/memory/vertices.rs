@@ -6,7 +6,6 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use serde_json::{Map, Value};
 
-use super::timeline::Timeline;
 use crate::graph::Version;
 
 /// A profile's attributes and the version that they came with.
@@ -19,7 +18,6 @@ pub(super) struct Profile {
 #[derive(Debug)]
 pub(super) struct Vertex {
     pub id: Box<str>,
-    pub timeline: Timeline,
     /// Whether the document exists: an edge may come before its ends.
     pub exists: bool,
 }
@@ -32,6 +30,7 @@ pub(super) struct Vertices {
     hasher: RandomState,
     pub profiles: HashMap<u32, Profile>,
     pub existing: u64,
+    id_bytes: usize,
 }
 
 impl Vertices {
@@ -55,7 +54,7 @@ impl Vertices {
 
     /// The handle of an id, made if there is none.
     pub fn intern(&mut self, id: &str) -> u32 {
-        let Self { all, index, hasher, .. } = self;
+        let Self { all, index, hasher, id_bytes, .. } = self;
         let hash = hasher.hash_one(id);
         let entry = index.entry(
             hash,
@@ -67,7 +66,8 @@ impl Vertices {
             hashbrown::hash_table::Entry::Vacant(vacant) => {
                 let handle = all.len() as u32;
                 vacant.insert(handle);
-                all.push(Vertex { id: id.into(), timeline: Timeline::default(), exists: false });
+                *id_bytes += id.len();
+                all.push(Vertex { id: id.into(), exists: false });
                 handle
             }
         }
@@ -78,8 +78,6 @@ impl Vertices {
     }
 
     pub fn bytes(&self) -> usize {
-        let vertices: usize =
-            self.all.iter().map(|vertex| vertex.id.len() + vertex.timeline.bytes()).sum();
-        vertices + self.all.capacity() * size_of::<Vertex>() + self.index.allocation_size()
+        self.id_bytes + self.all.capacity() * size_of::<Vertex>() + self.index.allocation_size()
     }
 }

@@ -79,11 +79,7 @@ proptest! {
 #[test]
 fn the_largest_entry_fits_a_record_of_its_own() {
     let records = pack(1, &[vec![1; EVENT_BYTES], vec![2; EVENT_BYTES]]);
-    assert!(
-        records
-            .iter()
-            .all(|record| record.bytes.len() <= WAL_RECORD_BYTES)
-    );
+    assert!(records.iter().all(|record| record.bytes.len() <= WAL_RECORD_BYTES));
     assert_eq!(records.iter().map(Record::count).sum::<u64>(), 2);
 }
 
@@ -91,20 +87,14 @@ fn the_largest_entry_fits_a_record_of_its_own() {
 fn a_record_of_another_version_is_named_as_such() {
     let mut bytes = sample();
     bytes[6] = 9;
-    assert_eq!(
-        Record::decode(Bytes::from(bytes)),
-        Err(RecordError::Version(9))
-    );
+    assert_eq!(Record::decode(Bytes::from(bytes)), Err(RecordError::Version(9)));
 }
 
 #[test]
 fn bytes_after_a_record_are_refused() {
     let mut bytes = sample();
     bytes.push(0);
-    assert_eq!(
-        Record::decode(Bytes::from(bytes)),
-        Err(RecordError::Trailing)
-    );
+    assert_eq!(Record::decode(Bytes::from(bytes)), Err(RecordError::Trailing));
 }
 
 #[test]
@@ -123,12 +113,7 @@ fn marks_read_back_and_their_damage_reads_as_absence() {
     assert_eq!(read_cursor(root).unwrap(), None);
     write_cursor(root, 17).unwrap();
     assert_eq!(read_cursor(root).unwrap(), Some(17));
-    let seal = Seal {
-        first: 3,
-        last: 9,
-        entries: 6,
-        next: 12,
-    };
+    let seal = Seal { first: 3, last: 9, entries: 6, next: 12 };
     write_seal(root, &seal).unwrap();
     assert_eq!(read_seal(root).unwrap(), Some(seal));
     // One mark is never taken for another.

@@ -41,19 +41,13 @@ async fn concurrent_appends_get_disjoint_sequences_and_a_reader_sees_each_once()
     let mut expected = BTreeMap::new();
     for writer in writers {
         for (sequence, entry) in writer.await.unwrap() {
-            assert!(
-                expected.insert(sequence, entry).is_none(),
-                "a sequence was given twice"
-            );
+            assert!(expected.insert(sequence, entry).is_none(), "a sequence was given twice");
         }
     }
     assert_eq!(reader.await.unwrap(), expected);
     wal.close().await;
     let wal = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        read_all(&wal, 1).await.entries,
-        expected.into_iter().collect::<Vec<_>>()
-    );
+    assert_eq!(read_all(&wal, 1).await.entries, expected.into_iter().collect::<Vec<_>>());
     wal.close().await;
 }
 
@@ -75,11 +69,7 @@ async fn close_drains_what_is_waiting() {
     }
     assert!(stored > 0);
     let wal = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        *wal.committed().borrow(),
-        stored,
-        "answered and stored are the same"
-    );
+    assert_eq!(*wal.committed().borrow(), stored, "answered and stored are the same");
     wal.close().await;
 }
 

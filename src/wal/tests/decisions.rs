@@ -24,12 +24,7 @@ fn record(first: u64, count: u64) -> Record {
 }
 
 fn seal(first: u64, last: u64) -> Seal {
-    Seal {
-        first,
-        last,
-        entries: last + 1 - first,
-        next: last + 1,
-    }
+    Seal { first, last, entries: last + 1 - first, next: last + 1 }
 }
 
 fn ledger(ranges: &[(u64, u64)]) -> Ledger {
@@ -39,14 +34,8 @@ fn ledger(ranges: &[(u64, u64)]) -> Ledger {
         published_at: None,
         checked: true,
     };
-    let sealed = ranges
-        .iter()
-        .map(|range| (range.0, sealed(range)))
-        .collect();
-    Ledger {
-        sealed,
-        active: None,
-    }
+    let sealed = ranges.iter().map(|range| (range.0, sealed(range))).collect();
+    Ledger { sealed, active: None }
 }
 
 #[test]
@@ -54,10 +43,7 @@ fn holes_are_what_the_ranges_leave_out() {
     assert_eq!(holes([(5, 5)], 5..=5), []);
     assert_eq!(holes([], 5..=6), [range(5, 6)]);
     assert_eq!(holes([(1, 3), (4, 9)], 2..=9), []);
-    assert_eq!(
-        holes([(3, 4), (4, 5), (8, 20)], 1..=10),
-        [range(1, 2), range(6, 7)]
-    );
+    assert_eq!(holes([(3, 4), (4, 5), (8, 20)], 1..=10), [range(1, 2), range(6, 7)]);
     assert_eq!(holes([(12, 15)], 1..=10), [range(1, 10)]);
 }
 
@@ -68,38 +54,19 @@ fn a_loss_is_counted_once_however_it_is_cut() {
     assert_eq!(damage.lose(range(10, 12)), 3);
     assert_eq!(damage.lost, [range(5, 12)]);
     assert_eq!(damage.lose(range(4, 13)), 2);
-    assert_eq!(
-        (damage.lost_entries, damage.lost.clone()),
-        (10, vec![range(4, 13)])
-    );
+    assert_eq!((damage.lost_entries, damage.lost.clone()), (10, vec![range(4, 13)]));
     assert_eq!(damage.lost_within(6, 8), [range(6, 7)]);
     assert_eq!(damage.lost_within(14, 20), []);
 }
 
 #[test]
 fn an_unsealed_segment_should_hold_what_is_promised_and_what_follows_it() {
-    let records: Records = [
-        (10, record(10, 3)),
-        (13, record(13, 2)),
-        (20, record(20, 1)),
-    ]
-    .into();
-    let whole = |last, next| {
-        Some(Seal {
-            first: 10,
-            last,
-            entries: last - 9,
-            next,
-        })
-    };
+    let records: Records = [(10, record(10, 3)), (13, record(13, 2)), (20, record(20, 1))].into();
+    let whole = |last, next| Some(Seal { first: 10, last, entries: last - 9, next });
     assert_eq!(settle(10, None, 0, &records), whole(14, 15));
     assert_eq!(settle(10, None, 17, &records), whole(17, 18));
     assert_eq!(settle(10, Some(30), 17, &records), whole(29, 30));
-    assert_eq!(
-        settle(10, Some(13), 0, &records),
-        whole(12, 13),
-        "the rest was refused"
-    );
+    assert_eq!(settle(10, Some(13), 0, &records), whole(12, 13), "the rest was refused");
     assert_eq!(settle(10, None, 9, &Records::new()), None);
 }
 
@@ -116,29 +83,14 @@ fn missing_segments_matter_only_above_the_cursor() {
 fn a_sequence_is_placed_in_its_segment_or_the_one_after_its_hole() {
     let mut ledger = ledger(&[(5, 9), (15, 20)]);
     let now = Instant::now();
-    ledger.active = Some(Active {
-        first: 21,
-        last: 20,
-        entries: 0,
-        bytes: 7,
-        opened: now,
-    });
+    ledger.active = Some(Active { first: 21, last: 20, entries: 0, bytes: 7, opened: now });
     assert_eq!(ledger.place(1), Some(Place::Sealed(seal(5, 9))));
     assert_eq!(ledger.place(10), Some(Place::Sealed(seal(15, 20))));
     assert_eq!(ledger.place(21), None);
-    ledger.active = Some(Active {
-        first: 21,
-        last: 25,
-        entries: 5,
-        bytes: 7,
-        opened: now,
-    });
+    ledger.active = Some(Active { first: 21, last: 25, entries: 5, bytes: 7, opened: now });
     assert_eq!(ledger.place(21), Some(Place::Active));
     assert_eq!(ledger.place(26), None);
-    assert_eq!(
-        (ledger.oldest(), ledger.bytes(), ledger.segments()),
-        (Some(5), 207, 3)
-    );
+    assert_eq!((ledger.oldest(), ledger.bytes(), ledger.segments()), (Some(5), 207, 3));
 }
 
 #[test]
@@ -177,20 +129,11 @@ fn the_tail_lets_the_oldest_go_and_says_so() {
             max_bytes,
             &mut entries,
         );
-        Some(
-            entries
-                .into_iter()
-                .map(|(sequence, _)| sequence)
-                .collect::<Vec<_>>(),
-        )
+        Some(entries.into_iter().map(|(sequence, _)| sequence).collect::<Vec<_>>())
     };
     assert_eq!(read(&tail, 5, 10, 1000), Some(vec![5, 6, 7, 8]));
     assert_eq!(read(&tail, 6, 2, 1000), Some(vec![6, 7]));
-    assert_eq!(
-        read(&tail, 6, 10, 1),
-        Some(vec![6]),
-        "at least one, however large"
-    );
+    assert_eq!(read(&tail, 6, 10, 1), Some(vec![6]), "at least one, however large");
     tail.push([record(9, 2)]);
     assert_eq!(read(&tail, 6, 10, 1000), None);
     assert_eq!(read(&tail, 7, 10, 1000), Some(vec![7, 8, 9, 10]));

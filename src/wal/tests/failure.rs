@@ -37,11 +37,7 @@ async fn after_a_failed_sync_the_waiters_fail_and_the_log_goes_on_in_a_new_segme
     assert_eq!(wal.status().degraded, None);
     let expected: Vec<_> = (1..=11).collect();
     assert_eq!(sequences(&read_all(&wal, 1).await), expected);
-    assert_eq!(
-        wal.status().segments,
-        2,
-        "the segment of the failure is never written again"
-    );
+    assert_eq!(wal.status().segments, 2, "the segment of the failure is never written again");
 
     crash_copy(dir.path(), copy.path());
     wal.close().await;
@@ -49,10 +45,7 @@ async fn after_a_failed_sync_the_waiters_fail_and_the_log_goes_on_in_a_new_segme
         let wal = Wal::open(options(dir.path())).unwrap();
         let all = read_all(&wal, 1).await;
         assert_eq!((sequences(&all), all.lost), (expected.clone(), vec![]));
-        assert_eq!(
-            (wal.status().quarantined, wal.status().lost_entries),
-            (0, 0)
-        );
+        assert_eq!((wal.status().quarantined, wal.status().lost_entries), (0, 0));
         wal.close().await;
     }
 }

@@ -15,25 +15,17 @@ async fn a_closed_log_has_everything_when_it_is_opened_again() {
     fill(&wal, 1, 300, 1000).await;
     wal.mark_published(7);
     wal.close().await;
-    assert!(matches!(
-        wal.append(vec![entry(1, 1)]).await,
-        Err(AppendError::Closed)
-    ));
+    assert!(matches!(wal.append(vec![entry(1, 1)]).await, Err(AppendError::Closed)));
 
     let wal = Wal::open(options(dir.path())).unwrap();
     assert_eq!((*wal.committed().borrow(), wal.published()), (300, 7));
     assert!(wal.status().segments > 2, "small segments roll");
     assert_eq!(wal.status().degraded, None);
     let all = read_all(&wal, 1).await;
-    let expected: Vec<_> = (1..=300)
-        .map(|number| (number, entry(number, 1000)))
-        .collect();
+    let expected: Vec<_> = (1..=300).map(|number| (number, entry(number, 1000))).collect();
     assert_eq!(all.entries, expected);
     fill(&wal, 301, 310, 10).await;
-    assert_eq!(
-        sequences(&read_all(&wal, 295).await),
-        (295..=310).collect::<Vec<_>>()
-    );
+    assert_eq!(sequences(&read_all(&wal, 295).await), (295..=310).collect::<Vec<_>>());
     wal.close().await;
 }
 
@@ -95,18 +87,8 @@ async fn a_read_keeps_its_limits_and_gives_at_least_one_entry() {
 async fn entries_that_cannot_be_stored_are_refused_by_name() {
     let dir = temporary();
     let wal = Wal::open(Options::new(dir.path())).unwrap();
-    let refused = wal
-        .append(vec![entry(1, 1), entry(2, EVENT_BYTES + 1)])
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        refused,
-        AppendError::TooLarge {
-            index: 1,
-            limit: EVENT_BYTES,
-            ..
-        }
-    ));
+    let refused = wal.append(vec![entry(1, 1), entry(2, EVENT_BYTES + 1)]).await.unwrap_err();
+    assert!(matches!(refused, AppendError::TooLarge { index: 1, limit: EVENT_BYTES, .. }));
     assert!(!refused.is_retryable());
     assert!(matches!(wal.append(vec![]).await, Err(AppendError::Empty)));
     fill(&wal, 1, 2, EVENT_BYTES).await;
@@ -153,10 +135,8 @@ async fn a_segment_grows_old_without_appends() {
     let wal = Wal::open(options).unwrap();
     fill(&wal, 1, 3, 10).await;
     wal.mark_published(3);
-    eventually("the segment is finished, published and deleted", || {
-        wal.status().segments == 0
-    })
-    .await;
+    eventually("the segment is finished, published and deleted", || wal.status().segments == 0)
+        .await;
     assert_eq!((wal.oldest(), wal.status().bytes), (4, 0));
     fill(&wal, 4, 5, 10).await;
     wal.close().await;
@@ -172,21 +152,14 @@ async fn missing_old_segments_at_a_start_are_normal() {
     std::fs::remove_dir_all(&oldest).unwrap();
     let wal = Wal::open(options(dir.path())).unwrap();
     let first = wal.oldest();
-    assert_eq!(
-        wal.status().lost_entries,
-        first - 1,
-        "they were not published"
-    );
+    assert_eq!(wal.status().lost_entries, first - 1, "they were not published");
     wal.mark_published(300);
     wal.close().await;
     for segment in segments(dir.path()) {
         std::fs::remove_dir_all(&segment).unwrap();
     }
     let wal = Wal::open(options(dir.path())).unwrap();
-    assert_eq!(
-        (wal.status().lost_entries, wal.status().degraded),
-        (first - 1, None)
-    );
+    assert_eq!((wal.status().lost_entries, wal.status().degraded), (first - 1, None));
     assert_eq!((*wal.committed().borrow(), wal.oldest()), (300, 301));
     fill(&wal, 301, 302, 10).await;
     wal.close().await;

@@ -63,11 +63,7 @@ impl Run {
             Operation::Reopen => {
                 self.wal.close().await;
                 self.wal = Wal::open(options(self.dir.path())).unwrap();
-                assert_eq!(
-                    self.wal.published(),
-                    self.published,
-                    "a close keeps the mark"
-                );
+                assert_eq!(self.wal.published(), self.published, "a close keeps the mark");
             }
             Operation::Crash => {
                 let copy = temporary();
@@ -84,14 +80,9 @@ impl Run {
 
     async fn append(&mut self, count: usize, size: usize) {
         let first = self.sizes.len() as u64 + 1;
-        let entries = (first..first + count as u64)
-            .map(|number| entry(number, size))
-            .collect();
+        let entries = (first..first + count as u64).map(|number| entry(number, size)).collect();
         let outcome = self.wal.append(entries).await.unwrap();
-        assert_eq!(
-            (outcome.first, outcome.last),
-            (first, first + count as u64 - 1)
-        );
+        assert_eq!((outcome.first, outcome.last), (first, first + count as u64 - 1));
         self.sizes.resize(self.sizes.len() + count, size);
     }
 
@@ -99,10 +90,7 @@ impl Run {
         let oldest = self.wal.oldest();
         let outcome = self.wal.read(from, count, 20_000).await.unwrap();
         assert!(outcome.entries.len() <= count && outcome.lost.is_empty());
-        let mut next = outcome
-            .entries
-            .first()
-            .map_or(outcome.next, |(first, _)| *first);
+        let mut next = outcome.entries.first().map_or(outcome.next, |(first, _)| *first);
         assert!(next == from || from < oldest || next <= self.highest_published + 1);
         for (sequence, bytes) in outcome.entries {
             assert_eq!(sequence, next);
@@ -117,10 +105,7 @@ impl Run {
         assert_eq!(status.high_water, self.sizes.len() as u64);
         assert_eq!(status.published, self.published);
         assert!(status.oldest <= self.highest_published + 1);
-        assert_eq!(
-            (status.quarantined, status.lost_entries, status.degraded),
-            (0, 0, None)
-        );
+        assert_eq!((status.quarantined, status.lost_entries, status.degraded), (0, 0, None));
     }
 }
 

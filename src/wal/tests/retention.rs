@@ -8,10 +8,7 @@ use crate::wal::{AppendError, Options, Wal};
 #[tokio::test]
 async fn published_segments_stay_for_their_grace_and_no_longer() {
     let dir = temporary();
-    let options = Options {
-        grace_bytes: 1 << 30,
-        ..options(dir.path())
-    };
+    let options = Options { grace_bytes: 1 << 30, ..options(dir.path()) };
     let wal = Wal::open(options.clone()).unwrap();
     fill(&wal, 1, 300, 1000).await;
     wal.mark_published(300);
@@ -20,11 +17,7 @@ async fn published_segments_stay_for_their_grace_and_no_longer() {
     assert_eq!((wal.published(), wal.oldest()), (300, 1));
     assert_eq!(read_all(&wal, 1).await.entries.len(), 300);
     wal.close().await;
-    let wal = Wal::open(Options {
-        grace_age: Duration::ZERO,
-        ..options
-    })
-    .unwrap();
+    let wal = Wal::open(Options { grace_age: Duration::ZERO, ..options }).unwrap();
     eventually("the grace is over", || wal.oldest() == 301).await;
     assert_eq!(wal.status().lost_entries, 0);
     wal.close().await;
@@ -40,20 +33,14 @@ async fn nothing_unpublished_is_deleted() {
     wal.close().await;
     let wal = Wal::open(options(dir.path())).unwrap();
     assert!(wal.oldest() <= 151);
-    assert_eq!(
-        sequences(&read_all(&wal, 151).await),
-        (151..=300).collect::<Vec<_>>()
-    );
+    assert_eq!(sequences(&read_all(&wal, 151).await), (151..=300).collect::<Vec<_>>());
     wal.close().await;
 }
 
 #[tokio::test]
 async fn a_rewound_mark_holds_what_comes_after_it() {
     let dir = temporary();
-    let grace = Options {
-        grace_bytes: 1 << 30,
-        ..options(dir.path())
-    };
+    let grace = Options { grace_bytes: 1 << 30, ..options(dir.path()) };
     let wal = Wal::open(grace).unwrap();
     fill(&wal, 1, 300, 1000).await;
     wal.mark_published(300);
@@ -63,10 +50,7 @@ async fn a_rewound_mark_holds_what_comes_after_it() {
     let wal = Wal::open(options(dir.path())).unwrap();
     assert_eq!(wal.published(), 100);
     eventually("what is before it goes", || wal.oldest() > 1).await;
-    assert_eq!(
-        sequences(&read_all(&wal, 101).await),
-        (101..=300).collect::<Vec<_>>()
-    );
+    assert_eq!(sequences(&read_all(&wal, 101).await), (101..=300).collect::<Vec<_>>());
     // What is gone cannot be published again.
     let oldest = wal.oldest();
     wal.rewind_published(0);
@@ -89,10 +73,7 @@ async fn fill_up(wal: &Wal, next: &mut u64) -> AppendError {
 #[tokio::test]
 async fn a_full_log_refuses_and_takes_again_after_publishing() {
     let dir = temporary();
-    let bounded = Options {
-        max_bytes: 1 << 20,
-        ..options(dir.path())
-    };
+    let bounded = Options { max_bytes: 1 << 20, ..options(dir.path()) };
     let wal = Wal::open(bounded.clone()).unwrap();
     let mut next = 1;
     let refused = fill_up(&wal, &mut next).await;
@@ -100,10 +81,7 @@ async fn a_full_log_refuses_and_takes_again_after_publishing() {
     assert!(refused.is_retryable());
     let status = wal.status();
     assert!(status.full && status.bytes <= 1 << 20, "{status:?}");
-    assert_eq!(
-        sequences(&read_all(&wal, 1).await),
-        (1..next).collect::<Vec<_>>()
-    );
+    assert_eq!(sequences(&read_all(&wal, 1).await), (1..next).collect::<Vec<_>>());
 
     wal.mark_published(next - 1);
     // Nothing waits for the keeper: the append itself gives up what is published.
@@ -112,21 +90,14 @@ async fn a_full_log_refuses_and_takes_again_after_publishing() {
     assert!(!wal.status().full);
     wal.close().await;
     let wal = Wal::open(bounded).unwrap();
-    assert_eq!(
-        (*wal.committed().borrow(), wal.status().lost_entries),
-        (next, 0)
-    );
+    assert_eq!((*wal.committed().borrow(), wal.status().lost_entries), (next, 0));
     wal.close().await;
 }
 
 #[tokio::test]
 async fn published_segments_in_their_grace_are_given_up_before_any_refusal() {
     let dir = temporary();
-    let bounded = Options {
-        max_bytes: 1 << 20,
-        grace_bytes: 1 << 30,
-        ..options(dir.path())
-    };
+    let bounded = Options { max_bytes: 1 << 20, grace_bytes: 1 << 30, ..options(dir.path()) };
     let wal = Wal::open(bounded.clone()).unwrap();
     for number in 1..=1500 {
         wal.append(vec![entry(number, 1000)]).await.unwrap();
@@ -138,9 +109,6 @@ async fn published_segments_in_their_grace_are_given_up_before_any_refusal() {
     wal.close().await;
     let wal = Wal::open(bounded).unwrap();
     let kept = sequences(&read_all(&wal, 1).await);
-    assert!(
-        kept.iter().copied().eq(wal.oldest()..=1500),
-        "the oldest go first"
-    );
+    assert!(kept.iter().copied().eq(wal.oldest()..=1500), "the oldest go first");
     wal.close().await;
 }

@@ -10,11 +10,7 @@ use crate::wal::{Options, ReadOutcome, Wal};
 
 /// Small segments, no grace.
 pub fn options(dir: &Path) -> Options {
-    Options {
-        segment_bytes: 64 << 10,
-        grace_bytes: 0,
-        ..Options::new(dir)
-    }
+    Options { segment_bytes: 64 << 10, grace_bytes: 0, ..Options::new(dir) }
 }
 
 /// A temporary directory for a log.
@@ -39,10 +35,7 @@ pub async fn fill(wal: &Wal, from: u64, to: u64, size: usize) {
 
 /// Reads all from `from` to the committed end.
 pub async fn read_all(wal: &Wal, from: u64) -> ReadOutcome {
-    let mut all = ReadOutcome {
-        next: from,
-        ..ReadOutcome::default()
-    };
+    let mut all = ReadOutcome { next: from, ..ReadOutcome::default() };
     while all.next <= *wal.committed().borrow() {
         let outcome = wal.read(all.next, 100, 1 << 20).await.unwrap();
         assert!(outcome.next > all.next, "a read must advance");
@@ -55,11 +48,7 @@ pub async fn read_all(wal: &Wal, from: u64) -> ReadOutcome {
 
 /// The sequences that a read found.
 pub fn sequences(outcome: &ReadOutcome) -> Vec<u64> {
-    outcome
-        .entries
-        .iter()
-        .map(|(sequence, _)| *sequence)
-        .collect()
+    outcome.entries.iter().map(|(sequence, _)| *sequence).collect()
 }
 
 /// Copies a log's directory as a crash would leave it: marks first, so that none promises too much.
@@ -89,13 +78,7 @@ pub fn segments(dir: &Path) -> Vec<PathBuf> {
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with("segment-")
-        })
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("segment-"))
         .collect();
     segments.sort();
     segments

@@ -87,7 +87,9 @@ fn read_block(input: &mut impl Read, block: &mut Vec<u8>) -> Result<u8, LoadErro
     input.read_exact(block)?;
     let mut checksum = [0; 4];
     input.read_exact(&mut checksum)?;
-    if u32::from_le_bytes(checksum) != crc32c::crc32c_append(crc32c::crc32c(&block_head(tag, length)), block) {
+    if u32::from_le_bytes(checksum)
+        != crc32c::crc32c_append(crc32c::crc32c(&block_head(tag, length)), block)
+    {
         return Err(LoadError::Damaged("a checksum does not fit"));
     }
     Ok(tag)

@@ -3,10 +3,10 @@
 use std::fs;
 
 use super::*;
-use crate::projection::Fingerprint;
-use crate::store::memory::MemoryStore;
 use crate::event::Upcasters;
+use crate::projection::Fingerprint;
 use crate::projection::law;
+use crate::store::memory::MemoryStore;
 use proptest::prelude::*;
 
 fn fingerprint() -> Fingerprint {
@@ -66,8 +66,5 @@ fn of_another_projection_is_not_taken() {
     let types = law::projection().types().clone();
     let other = Fingerprint([7; 16]);
     assert!(matches!(load(&path, &types, other), Err(LoadError::OtherProjection { .. })));
-    assert!(matches!(
-        load(&path.with_extension("none"), &types, other),
-        Err(LoadError::Missing)
-    ));
+    assert!(matches!(load(&path.with_extension("none"), &types, other), Err(LoadError::Missing)));
 }

@@ -110,7 +110,7 @@ fn edge_block(graph: &Graph, range: std::ops::Range<u32>, out: &mut Vec<u8>) {
         } else {
             out.push(shape::LIVE);
             out.extend_from_slice(&slot.at_ms().to_le_bytes());
-            out.extend_from_slice(&slot.value().unwrap_or(f64::NAN).to_le_bytes());
+            out.extend_from_slice(&graph.edges.value(edge).unwrap_or(f64::NAN).to_le_bytes());
             graph.edges.with_event_id(edge, |id| text(out, id));
         }
     }

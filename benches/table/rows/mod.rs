@@ -1,0 +1,12 @@
+//! The rows of the table, one file each.
+
+mod catch_up;
+mod live;
+pub mod memory;
+mod ndjson;
+mod reads;
+mod relay;
+mod row;
+mod single;
+
+pub use row::Row;

@@ -1,0 +1,60 @@
+//! Which rows there are, and what each asks.
+
+use clap::ValueEnum;
+
+use super::{catch_up, live, memory, ndjson, reads, relay, single};
+use crate::bench::Bench;
+use crate::table::Report;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Row {
+    Single,
+    Ndjson,
+    Relay,
+    Live,
+    Reads,
+    Memory,
+    CatchUp,
+}
+
+impl Row {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Ndjson => "ndjson",
+            Self::Relay => "relay",
+            Self::Live => "live",
+            Self::Reads => "reads",
+            Self::Memory => "memory",
+            Self::CatchUp => "catch-up",
+        }
+    }
+
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Single => {
+                "how many single events a second are synced and answered on 64 connections?"
+            }
+            Self::Ndjson => "how many events a second in requests of 1,000?",
+            Self::Relay => "how fast does a backlog reach the stream?",
+            Self::Live => "how late is an event visible at 2,000 events a second?",
+            Self::Reads => "how long does a read take on a graph of a million edges?",
+            Self::Memory => "how many bytes does an edge take?",
+            Self::CatchUp => "how fast is a log read into an empty graph?",
+        }
+    }
+
+    pub fn measure(self, bench: &Bench) -> anyhow::Result<Report> {
+        let report = Report::new(self.name());
+        match self {
+            Self::Single => single::measure(bench, report),
+            Self::Ndjson => ndjson::measure(bench, report),
+            Self::Relay => relay::measure(bench, report),
+            Self::Live => live::measure(bench, report),
+            Self::Reads => reads::measure(bench, report),
+            Self::Memory => memory::measure(report),
+            Self::CatchUp => catch_up::measure(bench, report),
+        }
+    }
+}
