@@ -73,7 +73,7 @@ pub async fn check(log: EventLog, question: Question) -> Result<Verdict, CheckEr
     let Question { marks, published, thorough } = question;
     if let (false, Some(newest), Some(epoch)) = (thorough, marks.newest(), &marks.epoch)
         && matches!(log.state().await, Ok(state) if state.epoch.as_ref() == Some(epoch))
-        && matches!(log.holds(newest.mark).await, Ok(true))
+        && matches!(log.holds_id(newest.mark).await, Ok(true))
     {
         return Ok(Verdict::Sound { epoch: epoch.clone() });
     }
@@ -108,7 +108,7 @@ async fn held(log: &EventLog, marks: &PublishMarks) -> Result<Held, GetError> {
     for mark in marks.iter() {
         let within = mark.mark.sequence <= state.last_sequence;
         match log.get(mark.mark.sequence).await? {
-            Some(message) if message.mark() == mark.mark => held = Some(mark),
+            Some(message) if message.id_mark() == mark.mark => held = Some(mark),
             None if within && Some(mark) != marks.newest() => {}
             _ => return Ok(Held::Through(held)),
         }

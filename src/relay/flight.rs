@@ -39,7 +39,7 @@ async fn publish_each(log: &EventLog, entries: &[Entry], healing: bool) -> Vec<O
 
 /// The server knows duplicates by their ids, and may know an id whose message it has lost.
 async fn confirm(log: &EventLog, entry: &Entry, sequence: u64) -> Outcome {
-    match log.holds(entry.mark(sequence)).await {
+    match log.holds_id(entry.mark(sequence)).await {
         Ok(true) => Outcome::Duplicate { sequence },
         Ok(false) => Outcome::Retry(RetryCause::Unavailable(
             "it takes a lost message for a duplicate".into(),

@@ -152,6 +152,11 @@ impl EventLog {
         Ok(self.get(mark.sequence).await?.is_some_and(|message| message.mark() == mark))
     }
 
+    /// Says whether a message of this subject and id stands at this place: see [`StoredMessage::id_mark`].
+    pub async fn holds_id(&self, mark: Mark) -> Result<bool, GetError> {
+        Ok(self.get(mark.sequence).await?.is_some_and(|message| message.id_mark() == mark))
+    }
+
     /// Returns the newest place that the log still holds, looking from new to old.
     pub async fn newest_matching(&self, marks: &Marks) -> Result<Option<Mark>, GetError> {
         let state = self.state().await?;

@@ -63,6 +63,13 @@ impl StoredMessage {
         let hash = message_hash(self.subject(), self.message_id(), &self.payload);
         Mark { sequence: self.sequence, hash }
     }
+
+    /// Returns the mark by subject and id alone, for the one who gave the id: copies of one message may differ
+    /// in what the id does not cover.
+    pub fn id_mark(&self) -> Mark {
+        let hash = message_hash(self.subject(), self.message_id(), &[]);
+        Mark { sequence: self.sequence, hash }
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +83,7 @@ mod tests {
         assert_eq!(message.message_id(), Some("id"));
         assert_eq!(message.mark().sequence, 7);
         assert_eq!(message.mark().hash, message_hash("events.viewed", Some("id"), b"{}"));
+        assert_eq!(message.id_mark().hash, message_hash("events.viewed", Some("id"), b""));
         let without = StoredMessage::new(7, 1, "events.viewed", None, Bytes::from_static(b"{}"));
         assert_eq!(without.message_id(), None);
         assert_ne!(without.mark(), message.mark());

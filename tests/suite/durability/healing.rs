@@ -235,3 +235,34 @@ async fn losses_of_the_stream_under_load_are_made_good_while_events_go_on_coming
     }
     assert_eq!(digest(&status), digest_from_nothing(&server).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_producer_sends_again_is_not_taken_for_a_loss() {
+    let mut server = NatsServer::start();
+    let mut weir = Weir::dev().nats(&server).start().await;
+    let client = weir.client();
+    post(&client, "again", 0..20).await;
+    refilled(&client, 20).await;
+    // A new process does not know what the one before has seen, and notes another receive time.
+    weir.stop().await;
+    weir.start_again().await;
+    post(&client, "again", 0..20).await;
+    let twice = |status: &Value| is_settled(status) && status["wal"]["highWater"] == 40;
+    let status = client.status_when("the copies are settled", twice).await;
+    assert_eq!(status["nats"]["messages"], 20, "the server drops copies");
+
+    server.kill();
+    client.status_when("NATS is away", |status| status["nats"]["connected"] == false).await;
+    server.restart();
+    post(&client, "again", 20..21).await;
+    let status = refilled(&client, 21).await;
+    assert_eq!(status["relay"]["heals"], 0, "{:#}", status["relay"]);
+
+    // Filled again from a log that has both copies, the stream holds one of them.
+    server.jetstream().await.delete_stream("EVENTS").await.unwrap();
+    let filled = client.status_when("the stream is filled again", |status| {
+        is_settled(status) && status["relay"]["heals"] == 1 && status["relay"]["cursor"] == 41
+    });
+    assert_eq!(filled.await["nats"]["messages"], 21);
+    has_history(&client, "again", 0..21).await;
+}
