@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Collection, ContentHash, Key};
+use super::{Collection, ContentHash, Key, encode_id};
 use crate::event::EventTypes;
 
 /// The sum, modulo 2^128, of one hash a document. Shown as 32 hex digits.
@@ -20,14 +20,20 @@ impl Digest {
         types: &EventTypes,
     ) -> Self {
         let name = collection.name(types);
-        let key = key.text();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[name.len() as u8, key.len() as u8]);
-        hasher.update(name.as_bytes());
-        hasher.update(key.as_bytes());
-        hasher.update(&content.0);
+        let hash = |key: &str| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&[name.len() as u8, key.len() as u8]);
+            hasher.update(name.as_bytes());
+            hasher.update(key.as_bytes());
+            hasher.update(&content.0);
+            hasher.finalize()
+        };
+        let hash = match key {
+            Key::Vertex(id) => hash(&encode_id(id)),
+            Key::Edge(key) => key.with_text(hash),
+        };
         let mut term = [0; 16];
-        term.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        term.copy_from_slice(&hash.as_bytes()[..16]);
         Self(u128::from_be_bytes(term))
     }
 

@@ -47,7 +47,14 @@ impl EdgeKey {
 
     /// The key's text: `=h` and 22 characters of base64url.
     pub fn text(self) -> String {
-        format!("=h{}", URL_SAFE_NO_PAD.encode(self.0))
+        self.with_text(str::to_owned)
+    }
+
+    /// Calls `with` with the key's text, which is made without an allocation.
+    pub fn with_text<T>(self, with: impl FnOnce(&str) -> T) -> T {
+        let mut text = *b"=h0123456789012345678901";
+        URL_SAFE_NO_PAD.encode_slice(self.0, &mut text[2..]).expect("16 bytes are 22 characters");
+        with(std::str::from_utf8(&text).expect("base64 is ASCII"))
     }
 
     /// The first eight bytes, evenly distributed: for hash tables.

@@ -21,6 +21,8 @@ mod tag {
     pub const INLINE_MAX: usize = 15;
     /// A UUID in its usual text form (lower case, hyphens).
     pub const UUID: u8 = 16;
+    /// A UUID as 32 lower-case hexadecimal digits.
+    pub const HEXADECIMAL: u8 = 19;
     /// Offset (u64) and length (u16) in the arena, little endian.
     pub const ARENA: u8 = 17;
     /// A tombstone: not an event id but the whole edge key.
@@ -156,6 +158,9 @@ impl Edges {
             tag::UUID => with(
                 Uuid::from_bytes(slot.id).hyphenated().encode_lower(&mut Uuid::encode_buffer()),
             ),
+            tag::HEXADECIMAL => {
+                with(Uuid::from_bytes(slot.id).simple().encode_lower(&mut Uuid::encode_buffer()))
+            }
             tag::ARENA => with(self.arena.get(&slot.id)),
             length => with(
                 std::str::from_utf8(&slot.id[..usize::from(length)])
@@ -194,6 +199,7 @@ impl Edges {
         }
         match Uuid::try_parse(text) {
             Ok(uuid) if is_usual_form(&uuid, text) => (tag::UUID, uuid.into_bytes()),
+            Ok(uuid) if is_hexadecimal(&uuid, text) => (tag::HEXADECIMAL, uuid.into_bytes()),
             _ => (tag::ARENA, self.arena.push(text)),
         }
     }
@@ -238,6 +244,10 @@ fn tombstone_slot(key: EdgeKey, kind: u8, user: u32, item: u32) -> Slot {
 
 fn is_usual_form(uuid: &Uuid, text: &str) -> bool {
     uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text
+}
+
+fn is_hexadecimal(uuid: &Uuid, text: &str) -> bool {
+    uuid.simple().encode_lower(&mut Uuid::encode_buffer()) == text
 }
 
 pub(super) fn key_bits(key: EdgeKey) -> u32 {

@@ -43,6 +43,10 @@ impl<E: Copy> Timeline<E> {
             self.runs.last().and_then(|run| run.last()).is_none_or(|newest| before(newest, &entry));
         if in_order {
             if self.runs.last().is_none_or(|run| run.len() >= RUN) {
+                if self.runs.is_empty() {
+                    // Nearly all vertices have one run; a vector would make room for four.
+                    self.runs.reserve_exact(1);
+                }
                 self.runs.push(Vec::new());
             }
             let number = self.runs.len() - 1;

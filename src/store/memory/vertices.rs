@@ -1,9 +1,9 @@
 //! Users or items: a handle each, found by raw id.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use serde_json::{Map, Value};
 
 use crate::graph::Version;
@@ -27,7 +27,7 @@ pub(super) struct Vertex {
 pub(super) struct Vertices {
     all: Vec<Vertex>,
     index: HashTable<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     pub profiles: HashMap<u32, Profile>,
     pub existing: u64,
     id_bytes: usize,
