@@ -51,14 +51,25 @@ impl Committer {
     /// Works until the queue is closed and empty.
     pub fn run(mut self) {
         let _closing = Closing(Arc::clone(&self.shared));
+        self.get_ready();
         loop {
             match self.shared.queue.take() {
                 Work::Commit(batch) => self.commit(batch),
-                Work::Roll => self.finish_segment(),
+                Work::Roll => {
+                    self.finish_segment();
+                    self.get_ready();
+                }
                 Work::Stop => break,
             }
         }
         self.finish_segment();
+    }
+
+    /// Makes a segment before the first append wants it: that takes some ten milliseconds.
+    fn get_ready(&mut self) {
+        if let Err(error) = self.begin_segment() {
+            tracing::warn!(%error, "cannot make a segment yet; the next append tries again");
+        }
     }
 
     fn commit(&mut self, batch: Vec<Pending>) {
