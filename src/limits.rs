@@ -107,10 +107,6 @@ pub const RELAY_BATCH_BYTES: usize = 1024 * 1024;
 /// a message with its own sync 0.1 to 0.4 ms.
 pub const RELAY_SINGLY: usize = 16;
 
-/// Fewer events than these wait for what is on its way before they are sent: under load every sync of the
-/// server then serves many events, and a lone event still goes at once.
-pub const RELAY_GATHER: u64 = 128;
-
 /// A refused batch of at most so many events is sent one by one: a duplicate costs no sync, a batch does.
 pub const RELAY_REFUSED_SINGLY: usize = 250;
 

@@ -238,17 +238,9 @@ impl Engine {
 
     fn start_reading(&mut self, now: Instant) {
         let room = limits::RELAY_OUTSTANDING.saturating_sub(self.window.outstanding());
-        let committed = *self.committed.borrow_and_update();
-        let available = (committed + 1).saturating_sub(self.window.next());
-        // While something is on its way, a few more wait for each other: their batch costs one sync.
-        let few = !self.flights.is_empty() && available < limits::RELAY_GATHER;
-        let busy = few || self.flights.len() >= limits::RELAY_FLIGHTS;
-        if available > 0
-            && !busy
-            && room > 0
-            && self.reading.is_none()
-            && now >= self.read_not_before
-        {
+        let behind = *self.committed.borrow_and_update() >= self.window.next();
+        let busy = self.flights.len() >= limits::RELAY_FLIGHTS;
+        if behind && !busy && room > 0 && self.reading.is_none() && now >= self.read_not_before {
             let (wal, from) = (self.wal.clone(), self.window.next());
             let entries = room.min(limits::ATOMIC_BATCH_MESSAGES);
             let read = async move { wal.read(from, entries, limits::RELAY_BATCH_BYTES).await };
