@@ -197,3 +197,7 @@ pub const ALSO_USERS: usize = 300;
 
 /// Touches of such a user read before and after it met the item: with `ALSO_USERS`, 30,000 in all.
 pub const ALSO_WINDOW_TOUCHES: usize = 50;
+
+/// How long a log counts as full after it refused an append: then producers may be sent to it again, and one of
+/// them finds out.
+pub const WAL_FULL_FOR: std::time::Duration = std::time::Duration::from_secs(5);

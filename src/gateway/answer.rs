@@ -207,7 +207,7 @@ pub(super) fn not_stored(error: &AppendError) -> Problem {
             let seconds = u32::try_from(retry_after.as_secs().max(1)).unwrap_or(u32::MAX);
             unavailable(
                 "log_full",
-                "the write-ahead log is full: the stream takes no events at the moment".to_owned(),
+                "the write-ahead log has no room: it takes events again once the stream has taken some, or the disk has room".to_owned(),
                 seconds,
             )
         }

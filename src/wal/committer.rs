@@ -89,7 +89,7 @@ impl Committer {
             match self.try_store(batch, cost) {
                 Err(AppendError::Io(cause)) if cause.is_full() => {
                     if !self.shared.give_up_oldest() {
-                        self.shared.state().full = true;
+                        self.shared.state().full_at = Some(Instant::now());
                         return Err(AppendError::Full { retry_after: WAL_RETRY_AFTER });
                     }
                 }
@@ -133,7 +133,7 @@ impl Committer {
         {
             let mut state = self.shared.state();
             state.writing = None;
-            state.full = false;
+            state.full_at = None;
             if let Some(active) = &mut state.ledger.active {
                 active.entries += records.iter().map(Record::count).sum::<u64>();
                 active.last = last;
@@ -166,7 +166,7 @@ impl Committer {
                 self.finish_segment();
             }
             if !drained || !self.shared.make_room(extra) {
-                self.shared.state().full = true;
+                self.shared.state().full_at = Some(Instant::now());
                 return Err(AppendError::Full { retry_after: WAL_RETRY_AFTER });
             }
         }

@@ -222,7 +222,7 @@ fn shared(options: Options, sync: SyncData, recovered: Recovered) -> Shared {
             cursor,
             active: None,
             finished: std::collections::BTreeMap::new(),
-            full: false,
+            full_at: None,
             writing: None,
             keeping: None,
             hurt,

@@ -31,7 +31,7 @@ pub(super) struct State {
     pub active: Option<Arc<Segment>>,
     /// Finished segments that are still open, until the readers take them over.
     pub finished: BTreeMap<u64, Arc<Segment>>,
-    pub full: bool,
+    pub full_at: Option<Instant>,
     /// Why the last commit failed.
     pub writing: Option<String>,
     /// Why the keeper's last round failed.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::scan::LostRange;
 use super::shared::Shared;
+use crate::limits::WAL_FULL_FOR;
 
 /// The log's state at one moment. Sequences begin at 1; 0 means none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +30,7 @@ pub struct Status {
     pub lost: Vec<LostRange>,
     /// What keeps the log from its full promise now, or broke it since it was opened.
     pub degraded: Option<String>,
-    /// Whether the last append was refused for want of room.
+    /// Whether an append was refused for want of room in the last seconds, and none was taken since.
     pub full: bool,
 }
 
@@ -56,7 +57,7 @@ impl Shared {
             lost_entries: state.damage.lost_entries,
             lost: state.damage.lost.clone(),
             degraded: state.writing.clone().or_else(|| state.keeping.clone()).or(hurt),
-            full: state.full,
+            full: state.full_at.is_some_and(|at| at.elapsed() < WAL_FULL_FOR),
         }
     }
 }
