@@ -1,12 +1,12 @@
 //! Readiness: whether a role can do its own duty, and what is degraded.
 
-use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::status::Parts;
+use crate::http::json;
 use crate::projector::Phase;
 
 /// The roles of `weir dev`, all in one process.
@@ -89,13 +89,7 @@ pub(super) fn judge(role: &str, facts: &Facts) -> Option<Role> {
 pub(super) fn answer(roles: Vec<Role>) -> Response {
     let ready = roles.iter().all(|role| role.ready);
     let body = Answer { status: if ready { "ready" } else { "unready" }, roles };
-    let bytes = serde_json::to_vec(&body).expect("strings always serialize");
-    let mut response = Response::new(Body::from(bytes));
-    *response.status_mut() = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 
 #[cfg(test)]

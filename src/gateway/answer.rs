@@ -1,6 +1,5 @@
 //! What a producer gets to hear.
 
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -8,7 +7,7 @@ use serde::Serialize;
 use super::prepare::Verdict;
 use super::shape::ACCEPTED;
 use crate::event::{Issue, ParseError};
-use crate::http::{Problem, ProblemError};
+use crate::http::{Problem, ProblemError, json};
 use crate::limits::EVENT_BYTES;
 use crate::wal::AppendError;
 
@@ -226,16 +225,6 @@ pub(super) fn not_stored(error: &AppendError) -> Problem {
             )
         }
     }
-}
-
-fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
-    let bytes = serde_json::to_vec(body).expect("strings and numbers always serialize");
-    let mut response = Response::new(Body::from(bytes));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 impl IntoResponse for super::service::Refused {

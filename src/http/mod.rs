@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod edge;
+mod json;
 mod listener;
 mod problem;
 mod serve;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use body::{BodyError, BodyLimits, read_body};
 pub use edge::{Answer, App};
+pub use json::json;
 pub use listener::{BindError, Bound, bind};
 pub use problem::{Problem, ProblemError};
 pub use serve::{Drained, ServeOptions, serve};

@@ -1,13 +1,13 @@
 //! The JSON of reads.
 
-use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, header};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::params::format_cursor;
 use crate::event::{EventTypes, format_ms};
+use crate::http::json;
 use crate::store::memory::HistoryPage;
 
 /// What an answer rests on.
@@ -89,20 +89,14 @@ pub(super) fn history(
         source: &entry.source,
         value: entry.value,
     });
-    json(&History {
-        user_id: user,
-        events: events.collect(),
-        next: page.next.map(format_cursor),
-        generation,
-        source: SOURCE,
-    })
-}
-
-pub(super) fn json<T: Serialize>(body: &T) -> Response {
-    let bytes = serde_json::to_vec(body).expect("strings and numbers always serialize");
-    let mut response = Response::new(Body::from(bytes));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(
+        StatusCode::OK,
+        &History {
+            user_id: user,
+            events: events.collect(),
+            next: page.next.map(format_cursor),
+            generation,
+            source: SOURCE,
+        },
+    )
 }

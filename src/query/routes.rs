@@ -13,7 +13,7 @@ use http::StatusCode;
 use super::answer::{self, Basis, Recommendations, Recommended, SOURCE};
 use super::params::{HistoryParams, ItemParams, UserParams, path_id};
 use crate::event::{EventTypes, Kind};
-use crate::http::Problem;
+use crate::http::{Problem, json};
 use crate::limits::HISTORY_SCAN;
 use crate::recommend::{self, KindWeights};
 use crate::store::memory::MemoryStore;
@@ -89,14 +89,17 @@ async fn for_user(
     });
     let basis =
         if found.iter().any(|scored| !scored.popular) { Basis::History } else { Basis::Popular };
-    let answer = answer::json(&Recommendations {
-        user_id: Some(user.as_str()),
-        item_id: None,
-        basis,
-        items: items.collect(),
-        generation,
-        source: SOURCE,
-    });
+    let answer = json(
+        StatusCode::OK,
+        &Recommendations {
+            user_id: Some(user.as_str()),
+            item_id: None,
+            basis,
+            items: items.collect(),
+            generation,
+            source: SOURCE,
+        },
+    );
     drop(graph);
     record("recommendations_user", began);
     Ok(answer)
@@ -124,14 +127,17 @@ async fn for_item(
         popular: false,
         support: Some(also.support),
     });
-    let answer = answer::json(&Recommendations {
-        user_id: None,
-        item_id: Some(item.as_str()),
-        basis: Basis::History,
-        items: items.collect(),
-        generation,
-        source: SOURCE,
-    });
+    let answer = json(
+        StatusCode::OK,
+        &Recommendations {
+            user_id: None,
+            item_id: Some(item.as_str()),
+            basis: Basis::History,
+            items: items.collect(),
+            generation,
+            source: SOURCE,
+        },
+    );
     drop(graph);
     record("recommendations_item", began);
     Ok(answer)
