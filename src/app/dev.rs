@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
+use super::fill;
 use super::options::{self, Layout};
 use super::signals::stop_on_signals;
 use super::status::Parts;
@@ -122,6 +123,10 @@ async fn run(
     movers.spawn("the relay", built.relay.run(moving.clone()));
     movers.spawn("the projector", built.projector.run(moving.clone()));
     tasks.spawn("metrics", every(UPKEEP, watching.clone(), move || metrics.upkeep()));
+    tasks.spawn(
+        "the watch over the stream's room",
+        fill::watch(parts.log.clone(), watching.clone()),
+    );
     tasks.spawn(
         "the examination of NATS",
         examine(parts.nats.clone(), parts.log.clone(), watching.clone()),

@@ -6,6 +6,7 @@
 mod admin;
 mod dev;
 mod doctor;
+mod fill;
 mod options;
 mod ready;
 mod signals;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::GENERATION;
+use super::fill::Level;
 use crate::store::memory::{Counts, MemoryStore};
 use crate::stream::{EventLog, LogState, Nats};
 use crate::wal::Wal;
@@ -54,6 +55,8 @@ struct NatsState {
     messages: Option<u64>,
     bytes: Option<u64>,
     max_bytes: Option<i64>,
+    /// What is wrong with the room of the stream.
+    alarm: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,6 +107,7 @@ impl Parts {
             messages: state.map(|state| state.messages),
             bytes: state.map(|state| state.bytes),
             max_bytes: state.map(|state| state.max_bytes),
+            alarm: state.and_then(|state| Level::of(state.bytes, state.max_bytes).alarm()),
         }
     }
 
