@@ -25,12 +25,16 @@ fn nats_lines(nats: &Value) -> String {
         Some(false) => "NOT CONNECTED, events wait in the log",
         None => ABSENT,
     };
-    format!(
+    let lines = format!(
         "NATS     {link}  {}\nstream   {} to {}\n",
         word(&nats["url"]),
         number(&nats["firstSeq"]),
         number(&nats["lastSeq"]),
-    )
+    );
+    let alarm = nats["alarm"]
+        .as_str()
+        .map_or_else(String::new, |alarm| format!("         ALARM: {alarm}\n"));
+    lines + &alarm
 }
 
 fn wal_lines(wal: &Value) -> String {
@@ -197,5 +201,12 @@ mod tests {
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn a_stream_that_fills_up_is_told() {
+        let status =
+            serde_json::json!({ "nats": { "alarm": "the stream is past 70 % of its bytes" } });
+        assert!(status_text(&status).contains("ALARM: the stream is past 70 % of its bytes\n"));
     }
 }
