@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod secret;
 
 pub mod event;
 pub mod graph;

@@ -201,3 +201,6 @@ pub const ALSO_WINDOW_TOUCHES: usize = 50;
 /// How long a log counts as full after it refused an append: then producers may be sent to it again, and one of
 /// them finds out.
 pub const WAL_FULL_FOR: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Longest secret in a file, in bytes (inclusive): a credentials file of NATS has about 1,000.
+pub const SECRET_BYTES: usize = 64 * 1024;

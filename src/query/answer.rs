@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::params::format_cursor;
 use crate::event::{EventTypes, format_ms};
 use crate::http::json;
-use crate::store::memory::HistoryPage;
+use crate::store::HistoryPage;
 
 /// What an answer rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -9,7 +9,7 @@ use crate::graph::EdgeKey;
 use crate::http::{Problem, ProblemError};
 use crate::limits::{HISTORY_DEFAULT, READ_LIMIT, RECOMMEND_DEFAULT};
 use crate::recommend::Exclude;
-use crate::store::memory::HistoryCursor;
+use crate::store::HistoryCursor;
 
 type Given = BTreeMap<String, String>;
 

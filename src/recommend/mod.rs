@@ -21,5 +21,5 @@ pub use answer::{AlsoBought, Scored};
 pub use for_item::for_item;
 pub use for_user::for_user;
 pub use neighbourhood::{Neighbourhood, Touch};
-pub use options::{Exclude, KindWeights, Options};
+pub use options::{Exclude, ItemOptions, KindWeights, Options};
 pub use popular::popular;

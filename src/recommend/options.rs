@@ -92,3 +92,13 @@ impl<'a> Options<'a> {
         self.limit
     }
 }
+
+/// One question for an item.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemOptions<'a> {
+    /// Both meetings are of this kind; without it, of any kind with a weight above 0.
+    pub only: Option<u8>,
+    pub kinds: &'a KindWeights,
+    /// Most items in the answer; cut to `limits::RECOMMENDATIONS`.
+    pub limit: usize,
+}

@@ -11,16 +11,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Bounds and the clock stand below everything.
     ("limits", &[]),
     ("clock", &[]),
+    ("secret", &["limits"]),
     // Pure: each only what is below it.
     ("event", &["limits"]),
     ("graph", &["event"]),
     ("projection", &["limits", "event", "graph"]),
     ("recommend", &["limits"]),
     // The two logs, which never meet.
-    ("stream", &["limits"]),
+    ("stream", &["limits", "secret"]),
     ("wal", &["limits", "clock"]),
     // What is kept.
-    ("store", &["limits", "event", "graph", "projection", "recommend"]),
+    (
+        "store",
+        &["limits", "clock", "secret", "event", "graph", "projection", "recommend", "telemetry"],
+    ),
     // The edge and the child process.
     ("http", &["limits", "telemetry"]),
     ("telemetry", &["limits"]),
@@ -34,7 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("query", &["limits", "event", "graph", "http", "recommend", "store", "telemetry"]),
     // Configuration knows kinds of values, not components.
-    ("config", &["limits", "event"]),
+    ("config", &["limits", "event", "secret"]),
     ("app", ALL),
     ("cli", ALL),
 ];
@@ -51,7 +55,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("figment", &["config"]),
-    ("reqwest", &["cli", "stream"]),
+    ("reqwest", &["cli", "store", "stream"]),
+    ("arangors", &["store"]),
 ];
 
 /// Modules without I/O, tasks, clocks or randomness, and what would bring them in.

@@ -18,5 +18,4 @@ mod vertices;
 mod tests;
 
 pub use graph::{Applied, Counts, Graph};
-pub use read::{HistoryCursor, HistoryEntry, HistoryPage};
 pub use store::{ApplyOutcome, MemoryStore};

@@ -3,34 +3,7 @@
 use super::edges::key_bits;
 use super::graph::{Graph, Moment};
 use crate::event::TypeIndex;
-use crate::graph::EdgeKey;
-
-/// One event in a user's history.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HistoryEntry {
-    pub event_id: String,
-    pub item: String,
-    pub event_type: TypeIndex,
-    pub at_ms: i64,
-    pub source: String,
-    pub value: Option<f64>,
-    pub key: EdgeKey,
-}
-
-/// A place in a history. The entries behind it are older, or of the same moment with a smaller key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HistoryCursor {
-    pub at_ms: i64,
-    /// Absent: everything before the moment.
-    pub key: Option<EdgeKey>,
-}
-
-/// A part of a history and the place where the next one begins, if there is one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HistoryPage {
-    pub entries: Vec<HistoryEntry>,
-    pub next: Option<HistoryCursor>,
-}
+use crate::store::{HistoryCursor, HistoryEntry, HistoryPage};
 
 impl Graph {
     /// The newest entries of a user before a place, at most `limit`, of one type or of all.

@@ -8,6 +8,7 @@ use super::*;
 use crate::event::Event;
 use crate::graph::Put;
 use crate::projection::law::{self, Model};
+use crate::store::HistoryEntry;
 
 fn graph_of<'e>(events: impl IntoIterator<Item = &'e Event<'static>>) -> Graph {
     let projection = law::projection();
