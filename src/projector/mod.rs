@@ -4,6 +4,7 @@
 //! graph in memory true to the log: it begins from its snapshot, reads what lies outside of it, and
 //! goes back when the log turns out to be another one than it had read.
 
+mod batch;
 mod decode;
 mod intervals;
 mod memory;

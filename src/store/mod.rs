@@ -1,8 +1,10 @@
 //! Stores: where a graph lives. [`Store`] is the contract, `memory` and `arango` keep it.
 
+mod breaker;
 mod contract;
 pub mod memory;
 
+pub use breaker::{Breaker, BreakerOptions, Permit};
 pub use contract::{
     Document, Failure, HistoryCursor, HistoryEntry, HistoryPage, HistoryQuestion, Recommended,
     Remedy, Store, Verdict,
