@@ -7,5 +7,6 @@ mod architecture;
 mod durability;
 mod http;
 mod nats_producers;
+mod queues;
 mod reads;
 mod stream;
