@@ -204,3 +204,10 @@ pub const WAL_FULL_FOR: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest secret in a file, in bytes (inclusive): a credentials file of NATS has about 1,000.
 pub const SECRET_BYTES: usize = 64 * 1024;
+
+/// Longest prefix of a database's name, in bytes (inclusive): with `_` and a generation of 32 it has the 64 that
+/// ArangoDB takes.
+pub const DATABASE_PREFIX_BYTES: usize = 31;
+
+/// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
+pub const USER_BYTES: usize = 256;
