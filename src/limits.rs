@@ -237,3 +237,9 @@ pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_se
 
 /// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
 pub const ARANGO_READS: usize = 4;
+/// Longest prefix of a database's name, in bytes (inclusive): with `_` and a generation of 32 it has the 64 that
+/// ArangoDB takes.
+pub const DATABASE_PREFIX_BYTES: usize = 31;
+
+/// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
+pub const USER_BYTES: usize = 256;
