@@ -75,11 +75,6 @@ impl StreamHandle {
         Self::within(nats, context, name).await
     }
 
-    /// Returns a handle of another stream over the same connection.
-    pub async fn sibling(&self, name: &str) -> Self {
-        Self::within(self.inner.nats.clone(), self.inner.context.clone(), name).await
-    }
-
     async fn within(nats: Nats, context: Context, name: &str) -> Self {
         let stream = context.get_stream_no_info(name).await.expect("the declared name is valid");
         let name = name.to_owned();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use weir::stream::{
-    Delivery, EventLog, LogOptions, Nats, NatsOptions, Outcome, Outgoing, ReadError, WorkOptions,
-    WorkQueue,
+    Delivery, EventLog, KvStore, KvWatch, LogOptions, Nats, NatsOptions, Outcome, Outgoing,
+    QueueError, ReadError, WorkOptions, WorkQueue,
 };
 
 use crate::support::eventually;
@@ -307,4 +307,88 @@ async fn a_reset_moves_all_workers() {
     publish(&log, 101..111).await;
     one.reset(106).await.unwrap();
     assert_eq!(work_off(&mut one, 5).await, (106..=110).collect());
+}
+
+fn text(value: Option<(Bytes, u64)>) -> Option<String> {
+    value.map(|(value, _)| String::from_utf8(value.to_vec()).unwrap())
+}
+
+async fn sees(watch: &KvWatch, within: Duration, expected: &[(&str, &str)]) {
+    let same = async || {
+        let view = watch.view();
+        let found = view.entries.iter().map(|(key, (value, _))| (key.as_str(), value.as_ref()));
+        let expected = expected.iter().map(|(key, value)| (*key, value.as_bytes()));
+        (view.loaded && found.eq(expected)).then_some(())
+    };
+    eventually(&format!("the copy has {expected:?}"), within, same).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_created_once_and_changed_by_whom_knows_its_revision() {
+    let server = NatsServer::start();
+    let kv = KvStore::new(connect(&server).await, 1).await;
+    kv.ensure().await.unwrap();
+    assert_eq!(kv.get("active").await.unwrap(), None);
+    let first = kv.create("active", "one".into()).await.unwrap();
+    assert_eq!(kv.create("active", "two".into()).await, Err(QueueError::Conflict));
+    assert_eq!(kv.get("active").await.unwrap(), Some(("one".into(), first)));
+    let second = kv.update("active", "two".into(), first).await.unwrap();
+    assert_eq!(kv.update("active", "three".into(), first).await, Err(QueueError::Conflict));
+    assert_eq!(kv.delete("active", Some(first)).await, Err(QueueError::Conflict));
+    kv.delete("active", Some(second)).await.unwrap();
+    assert_eq!(kv.get("active").await.unwrap(), None);
+    kv.create("active", "four".into()).await.unwrap();
+    assert_eq!(text(kv.get("active").await.unwrap()).as_deref(), Some("four"));
+    kv.create("job.1", "x".into()).await.unwrap();
+    kv.create("job.2", "x".into()).await.unwrap();
+    kv.delete("job.1", None).await.unwrap();
+    assert_eq!(kv.keys("job.").await.unwrap(), ["job.2"]);
+    assert_eq!(kv.keys("").await.unwrap(), ["active", "job.2"]);
+    for wrong in ["", "a b", "a.*", ">", ".a", "a..b"] {
+        assert!(matches!(kv.get(wrong).await, Err(QueueError::Refused { .. })), "{wrong}");
+    }
+    // Any other KV client reads it.
+    let other = server.jetstream().await.get_key_value("WEIR").await.unwrap();
+    assert_eq!(other.get("active").await.unwrap().unwrap(), "four");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_copy_follows_within_a_second_across_whatever_happens() {
+    let mut server = NatsServer::start();
+    let kv = KvStore::new(connect(&server).await, 1).await;
+    let watch = kv.watch();
+    assert!(!watch.view().loaded);
+    eventually("the bucket is made", DEADLINE, async || kv.ensure().await.ok()).await;
+    let revision = kv.create("active", "one".into()).await.unwrap();
+    sees(&watch, DEADLINE, &[("active", "one")]).await;
+    let revision = kv.update("active", "two".into(), revision).await.unwrap();
+    sees(&watch, Duration::from_secs(1), &[("active", "two")]).await;
+
+    server.kill();
+    eventually("the link is down", DEADLINE, async || {
+        kv.get("active").await.is_err().then_some(())
+    })
+    .await;
+    sees(&watch, Duration::from_secs(1), &[("active", "two")]).await;
+    server.restart();
+    let put = async || kv.update("active", "three".into(), revision).await.ok();
+    eventually("the key is changed", DEADLINE, put).await;
+    sees(&watch, DEADLINE, &[("active", "three")]).await;
+
+    let jetstream = server.jetstream().await;
+    let stream = jetstream.get_stream("KV_WEIR").await.unwrap();
+    let names: Vec<String> =
+        futures_util::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
+    for name in names {
+        stream.delete_consumer(&name).await.unwrap();
+    }
+    kv.create("other", "x".into()).await.unwrap();
+    sees(&watch, Duration::from_secs(1), &[("active", "three"), ("other", "x")]).await;
+
+    jetstream.delete_stream("KV_WEIR").await.unwrap();
+    // The first write makes it again.
+    kv.create("active", "four".into()).await.unwrap();
+    sees(&watch, DEADLINE, &[("active", "four")]).await;
+    kv.delete("active", None).await.unwrap();
+    sees(&watch, Duration::from_secs(1), &[]).await;
 }
