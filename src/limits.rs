@@ -250,6 +250,7 @@ pub const REMOTE_POPULAR_SAMPLE: usize = 20_000;
 
 /// How long what is popular in a remote store is remembered.
 pub const REMOTE_POPULAR_FOR: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Bytes of a text from ArangoDB that are shown in an error: its messages are shorter, a proxy's page is not.
 pub const ARANGO_MESSAGE_BYTES: usize = 300;
 
