@@ -283,3 +283,6 @@ pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_se
 
 /// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
 pub const ARANGO_READS: usize = 4;
+
+/// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
+pub const SCAN_AT_ONCE: u32 = 4096;
