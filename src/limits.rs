@@ -250,6 +250,7 @@ pub const REMOTE_POPULAR_SAMPLE: usize = 20_000;
 
 /// How long what is popular in a remote store is remembered.
 pub const REMOTE_POPULAR_FOR: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Bytes of a text from ArangoDB that are shown in an error: its messages are shorter, a proxy's page is not.
 pub const ARANGO_MESSAGE_BYTES: usize = 300;
 
@@ -288,3 +289,6 @@ pub const DATABASE_PREFIX_BYTES: usize = 31;
 
 /// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
 pub const USER_BYTES: usize = 256;
+
+/// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
+pub const SCAN_AT_ONCE: u32 = 4096;
