@@ -5,7 +5,9 @@
 
 pub mod classify;
 mod client;
+mod scan;
 mod store;
+mod write;
 
 pub use client::{Arango, ArangoOptions, Database, OptionsError, ServerFacts};
 pub use store::ArangoStore;
