@@ -204,3 +204,12 @@ pub const WAL_FULL_FOR: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest secret in a file, in bytes (inclusive): a credentials file of NATS has about 1,000.
 pub const SECRET_BYTES: usize = 64 * 1024;
+
+/// Longest error text kept with a failed event, in bytes (inclusive): a person reads a screen of it, and headers stay small.
+pub const ENTRY_ERROR_BYTES: usize = 2048;
+
+/// Schedules on their way to RETRY at once: a batch of the projector, far below what a connection queues.
+pub const RETRY_FLIGHTS: usize = 512;
+
+/// Most parked entries that one listing returns (inclusive): a page for a person.
+pub const PARKED_PAGE: usize = 1000;

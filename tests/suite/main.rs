@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod durability;
+mod failed_events;
 mod http;
 mod nats_producers;
 mod queues;
