@@ -310,3 +310,11 @@ pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
 
 /// Documents in one page of a scan: of the largest kind they fit an answer.
 pub const ARANGO_SCAN_PAGE: usize = 1_000;
+/// Longest error text kept with a failed event, in bytes (inclusive): a person reads a screen of it, and headers stay small.
+pub const ENTRY_ERROR_BYTES: usize = 2048;
+
+/// Schedules on their way to RETRY at once: a batch of the projector, far below what a connection queues.
+pub const RETRY_FLIGHTS: usize = 512;
+
+/// Most parked entries that one listing returns (inclusive): a page for a person.
+pub const PARKED_PAGE: usize = 1000;

@@ -1,0 +1,7 @@
+//! Events that failed for a while: each waits at the server as a schedule and comes back by itself when it is due.
+
+mod backoff;
+mod queue;
+
+pub use backoff::{backoff, jittered};
+pub use queue::{Retried, RetryOptions, RetryQueue};
