@@ -286,3 +286,20 @@ pub const ARANGO_READS: usize = 4;
 
 /// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
 pub const SCAN_AT_ONCE: u32 = 4096;
+/// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
+pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
+
+/// Bytes of one write to ArangoDB, unless one document alone has more: far below what balancers let through.
+pub const ARANGO_BATCH_BYTES: usize = 2 << 20;
+
+/// How often a put that met another is sent, the first time included: after that it is the caller's turn.
+pub const ARANGO_ATTEMPTS: u32 = 4;
+
+/// Mean pause before a put is sent again, doubled each time.
+pub const ARANGO_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Vertices that are known to exist, at most, and half as many after the older half is forgotten: some 20 bytes each.
+pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
+
+/// Documents in one page of a scan: of the largest kind they fit an answer.
+pub const ARANGO_SCAN_PAGE: usize = 1_000;

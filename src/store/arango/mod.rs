@@ -7,7 +7,9 @@ pub mod aql;
 pub mod classify;
 mod client;
 mod read;
+mod scan;
 mod store;
+mod write;
 
 pub use client::{Arango, ArangoOptions, Database, OptionsError, ServerFacts};
 pub use read::Reads;

@@ -20,8 +20,6 @@ struct Query<'a> {
     query: &'a str,
     bind_vars: &'a Value,
     batch_size: usize,
-    /// Seconds that the server keeps a cursor nobody asks for.
-    ttl: u64,
     options: QueryOptions,
 }
 
@@ -72,7 +70,6 @@ impl Database {
             query: aql,
             bind_vars: binds,
             batch_size: ARANGO_CURSOR_ROWS,
-            ttl: timeout.as_secs() + 1,
             options: QueryOptions { fail_on_warning: true, max_runtime: timeout.as_secs_f64() },
         };
         let query = serde_json::to_string(&query).expect("texts and numbers are JSON");
