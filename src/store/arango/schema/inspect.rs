@@ -11,7 +11,8 @@ use serde_json::json;
 use super::existing::{Existing, Index, Record};
 use crate::limits::{ARANGO_LOOKS, ARANGO_SCAN_PAGE};
 use crate::store::Failure;
-use crate::store::arango::{Database, SCAN};
+use crate::store::arango::Database;
+use crate::store::arango::aql::SCAN;
 
 /// Where a database records its steps.
 pub const RECORDS: &str = "weir_migrations";
