@@ -293,6 +293,8 @@ pub const USER_BYTES: usize = 256;
 /// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
 pub const SCAN_AT_ONCE: u32 = 4096;
 
+/// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
+pub const SCAN_AT_ONCE: u32 = 4096;
 /// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
 pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
 
@@ -318,3 +320,6 @@ pub const RETRY_FLIGHTS: usize = 512;
 
 /// Most parked entries that one listing returns (inclusive): a page for a person.
 pub const PARKED_PAGE: usize = 1000;
+
+/// Questions about collections in flight while a database is looked at.
+pub const ARANGO_LOOKS: usize = 8;

@@ -3,12 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ArangoStore;
+use super::{ArangoStore, aql};
 use crate::graph::{Collection, Version};
 use crate::limits::ARANGO_SCAN_PAGE;
 use crate::store::{Document, Failure, Remedy};
-
-const SCAN: &str = include_str!("aql/scan.aql");
 
 #[derive(Deserialize)]
 struct Row {
@@ -39,7 +37,7 @@ impl ArangoStore {
         let mut after = String::new();
         loop {
             let binds = json!({ "@collection": name, "after": after, "most": ARANGO_SCAN_PAGE });
-            let rows: Vec<Row> = self.database().query(SCAN, binds).await?;
+            let rows: Vec<Row> = self.database().query(aql::SCAN, binds).await?;
             let last = rows.len() < ARANGO_SCAN_PAGE;
             for row in rows {
                 if row._key <= after {

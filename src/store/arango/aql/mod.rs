@@ -12,6 +12,8 @@ pub const DEGREES: &str = include_str!("degrees.aql");
 pub const POPULAR: &str = include_str!("popular.aql");
 pub const ITEMS: &str = include_str!("items.aql");
 pub const HISTORY: &str = include_str!("history.aql");
+/// A page of a collection's documents in the order of keys; no time is looked at, tombstones are documents too.
+pub const SCAN: &str = include_str!("scan.aql");
 
 /// Every text with its name and the bind parameters that are given with it.
 pub const ALL: &[(&str, &str, &[&str])] = &[
@@ -21,5 +23,6 @@ pub const ALL: &[(&str, &str, &[&str])] = &[
     ("degrees", DEGREES, &["@edges", "items", "cap"]),
     ("popular", POPULAR, &["@edges", "sample"]),
     ("items", ITEMS, &["@items", "keys"]),
+    ("scan", SCAN, &["@collection", "after", "most"]),
     ("history", HISTORY, &["@edges", "user", "before", "at", "most", "ties"]),
 ];
