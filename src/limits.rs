@@ -213,3 +213,6 @@ pub const RETRY_FLIGHTS: usize = 512;
 
 /// Most parked entries that one listing returns (inclusive): a page for a person.
 pub const PARKED_PAGE: usize = 1000;
+
+/// Bytes of events that wait to be tried again, unless configured: an hour of one unwritable shard, some millions of events.
+pub const RETRY_BYTES: u64 = 4 << 30;
