@@ -323,3 +323,5 @@ pub const PARKED_PAGE: usize = 1000;
 
 /// Questions about collections in flight while a database is looked at.
 pub const ARANGO_LOOKS: usize = 8;
+/// Bytes of events that wait to be tried again, unless configured: an hour of one unwritable shard, some millions of events.
+pub const RETRY_BYTES: u64 = 4 << 30;

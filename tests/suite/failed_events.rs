@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use weir::stream::{
     Closed, Entry, EntryId, Nats, NatsOptions, Origin, Parked, ParkedFilter, QueueError, Retried,
-    RetryQueue, StreamBounds, WorkQueue,
+    RetryOptions, RetryQueue, StreamBounds, WorkQueue,
 };
 
 use crate::support::eventually;
@@ -44,7 +44,7 @@ fn entry(number: u64) -> Entry {
 }
 
 async fn retry(server: &NatsServer) -> RetryQueue {
-    let retry = RetryQueue::new(connect(server).await, StreamBounds::default()).await;
+    let retry = RetryQueue::new(connect(server).await, RetryOptions::default()).await;
     eventually("the stream is made", DEADLINE, async || retry.ensure().await.ok()).await;
     retry
 }
@@ -148,7 +148,7 @@ async fn what_waits_survives_a_kill_of_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_retry_stream_refuses_each_entry_for_itself() {
     let server = NatsServer::start();
-    let bounds = StreamBounds { max_bytes: Some(2_000), replicas: 1 };
+    let bounds = RetryOptions { max_bytes: 2_000, replicas: 1 };
     let retry = RetryQueue::new(connect(&server).await, bounds).await;
     eventually("the stream is made", DEADLINE, async || retry.ensure().await.ok()).await;
     let many: Vec<_> = (1..=10).map(entry).collect();

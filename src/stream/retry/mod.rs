@@ -2,6 +2,7 @@
 
 mod backoff;
 mod queue;
+mod room;
 
 pub use backoff::{backoff, jittered};
 pub use queue::{Retried, RetryOptions, RetryQueue};

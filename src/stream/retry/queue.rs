@@ -3,6 +3,7 @@
 //! A later schedule of the same event takes the place of the earlier, waiting or due, so an event is
 //! never there twice for long. What is due is taken by a durable consumer of its generation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,6 +14,7 @@ use crate::limits;
 use crate::stream::connection::Nats;
 use crate::stream::entry::Entry;
 use crate::stream::form;
+use crate::stream::retry::room::Room;
 use crate::stream::side::{Bounds, QueueError, SideStream};
 use crate::stream::work::{Delivery, WorkOptions, WorkQueue, WorkStream};
 
@@ -26,7 +28,19 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 const MAX_ACK_PENDING: u32 = 5_000;
 
 /// What RETRY shall be.
-pub type RetryOptions = Bounds;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// Bytes it may hold; its writers keep the bound, not the server.
+    pub max_bytes: u64,
+    /// Copies in a cluster.
+    pub replicas: usize,
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self { max_bytes: limits::RETRY_BYTES, replicas: 1 }
+    }
+}
 
 /// The subjects on which a generation's events come back.
 fn due_subjects(generation: u64) -> String {
@@ -37,6 +51,7 @@ fn due_subjects(generation: u64) -> String {
 #[derive(Clone)]
 pub struct RetryQueue {
     side: SideStream,
+    room: Arc<Room>,
 }
 
 /// An event that came back, and its delivery to acknowledge once it is applied, scheduled again or parked.
@@ -50,7 +65,10 @@ pub struct Retried {
 impl RetryQueue {
     /// Makes a handle; nothing is sent.
     pub async fn new(nats: Nats, options: RetryOptions) -> Self {
-        Self { side: SideStream::new(nats, DECLARATION, options).await }
+        // Schedules and `discard: new` exclude each other, and to discard what is old would lose it.
+        let bounds = Bounds { max_bytes: None, replicas: options.replicas };
+        let room = Arc::new(Room::new(options.max_bytes));
+        Self { side: SideStream::new(nats, DECLARATION, bounds).await, room }
     }
 
     /// Makes the stream if there is none. Refuses a server that knows no schedules.
@@ -65,6 +83,9 @@ impl RetryQueue {
         entries: &[Entry],
         due_in: impl Fn(&Entry) -> Duration,
     ) -> Vec<Result<(), QueueError>> {
+        if let Err(error) = self.room.look(&self.side).await {
+            return entries.iter().map(|_| Err(error.clone())).collect();
+        }
         let now = OffsetDateTime::now_utc();
         let sending = entries.iter().map(|entry| {
             let due = now + due_in(entry);
@@ -74,6 +95,7 @@ impl RetryQueue {
     }
 
     async fn schedule_one(&self, entry: &Entry, due: OffsetDateTime) -> Result<(), QueueError> {
+        self.room.take(entry, &self.side)?;
         let (generation, id) = (entry.generation, entry.id);
         let at = due.format(&Rfc3339).map_err(|error| self.side.refused(error.to_string()))?;
         let mut headers = form::headers(&entry.clone().bounded());
