@@ -13,7 +13,7 @@ use crate::{broker, gateway, projector, relay, stream, wal};
 /// How long after a change the graph is written to its snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
 
-/// What the server may store beside the stream of events. The server reserves a stream's bound when the
+/// What the server may store beside the streams. The server reserves a stream's bound when the
 /// stream is made, so its own bound follows from the stream's, not from the disk of the moment.
 const BROKER_SPARE_BYTES: u64 = 1 << 30;
 
@@ -35,8 +35,9 @@ impl Layout {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    pub fn lock(&self) -> PathBuf {
-        self.0.join("weir.lock")
+    /// The lock of one role.
+    pub fn lock(&self, role: &str) -> PathBuf {
+        self.0.join(format!("weir.{role}.lock"))
     }
 
     pub fn wal(&self) -> PathBuf {
@@ -107,10 +108,21 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
+/// The server that is set, with the login that is set for it.
+pub(super) fn nats(_settings: &Settings, url: String) -> stream::NatsOptions {
+    stream::NatsOptions { url, name: "weir".to_owned() }
+}
+
+/// The server that weir started itself.
+pub(super) fn own_nats(url: String) -> stream::NatsOptions {
+    stream::NatsOptions { url, name: "weir".to_owned() }
+}
+
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
+    let streams = settings.nats.max_bytes + settings.retry.max_bytes + settings.parked.max_bytes;
     broker::Options {
         server: settings.nats.server.clone(),
-        max_file_bytes: Some(settings.nats.max_bytes + BROKER_SPARE_BYTES),
+        max_file_bytes: Some(streams + BROKER_SPARE_BYTES),
         ..broker::Options::new(layout.broker())
     }
 }

@@ -8,4 +8,5 @@ mod durability;
 mod http;
 mod nats_producers;
 mod reads;
+mod roles;
 mod stream;
