@@ -211,3 +211,53 @@ pub const DATABASE_PREFIX_BYTES: usize = 31;
 
 /// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
 pub const USER_BYTES: usize = 256;
+/// Bytes of a text from ArangoDB that are shown in an error: its messages are shorter, a proxy's page is not.
+pub const ARANGO_MESSAGE_BYTES: usize = 300;
+
+/// Largest answer of ArangoDB that is read, in bytes: a thousand documents of the largest kind, twice.
+pub const ARANGO_ANSWER_BYTES: usize = 64 << 20;
+
+/// How long an unused connection to ArangoDB is kept: the server ends it after 300 s, a balancer often after 60.
+pub const ARANGO_IDLE: std::time::Duration = std::time::Duration::from_secs(55);
+
+/// Longest wait for a connection to ArangoDB.
+pub const ARANGO_CONNECT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// How long a token counts for that does not say: ArangoDB's own default is an hour.
+pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How long a cursor that is left early may take to be told so; it expires by itself too.
+pub const ARANGO_CURSOR_FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Rows in one batch of a cursor: of the largest documents they fit an answer.
+pub const ARANGO_CURSOR_ROWS: usize = 1_000;
+
+/// A request that waited so long in ArangoDB's queue says that fewer should be in flight.
+pub const ARANGO_QUEUE_TIME: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Requests in flight with which writing begins; it grows from there as long as the server is at ease.
+pub const ARANGO_FIRST_WINDOW: usize = 4;
+
+/// Pause before a token that could not be renewed is tried again: requests that use it are not held up.
+pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
+pub const ARANGO_READS: usize = 4;
+
+/// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
+pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
+
+/// Bytes of one write to ArangoDB, unless one document alone has more: far below what balancers let through.
+pub const ARANGO_BATCH_BYTES: usize = 2 << 20;
+
+/// How often a put that met another is sent, the first time included: after that it is the caller's turn.
+pub const ARANGO_ATTEMPTS: u32 = 4;
+
+/// Mean pause before a put is sent again, doubled each time.
+pub const ARANGO_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Vertices that are known to exist, at most, and half as many after the older half is forgotten: some 20 bytes each.
+pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
+
+/// Documents in one page of a scan: of the largest kind they fit an answer.
+pub const ARANGO_SCAN_PAGE: usize = 1_000;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arango_standin;
 mod architecture;
 mod durability;
 mod http;

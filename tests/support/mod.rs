@@ -1,5 +1,6 @@
 //! What the integration tests share: real servers, and waiting for conditions instead of sleeping.
 
+pub mod arango;
 pub mod client;
 pub mod load;
 pub mod nats;
