@@ -1,7 +1,7 @@
 //! The log of events on NATS `JetStream`, and the only place that knows how it is spoken to.
 //!
 //! `connection` keeps a link up, `log` is the stream itself, `ensure` makes it, `publish` writes to it,
-//! `reader` follows it, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
+//! `reader` follows it, `work` shares it out, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
 //! `findings` say what the stream and its server must be for the promise to hold.
 
 mod ack_subject;
@@ -9,6 +9,9 @@ mod connection;
 mod declaration;
 mod ensure;
 mod findings;
+mod follow;
+mod handle;
+mod kv;
 mod log;
 mod message;
 pub mod position;
@@ -18,14 +21,20 @@ mod reader;
 mod replies;
 mod server;
 mod session;
+mod side;
+mod work;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
 pub use declaration::EVENT_SUBJECTS;
 pub use ensure::{EnsureError, Identity};
 pub use findings::{Finding, Severity};
-pub use log::{EventLog, GetError, LogState, Options as LogOptions};
+pub use handle::{GetError, LogState};
+pub use kv::{Entries as KvEntries, KvStore, KvView, KvWatch};
+pub use log::{EventLog, Options as LogOptions};
 pub use message::StoredMessage;
 pub use position::{Epoch, Mark, Marks};
 pub use publish::{Ack, Outcome, Outgoing, RefusedCause, RetryCause};
 pub use reader::{Batch, ReadError, Reader};
 pub use server::{MINIMUM_VERSION, SyncPolicy, TooOld};
+pub use side::{Bounds as StreamBounds, QueueError};
+pub use work::{Delivery, WorkOptions, WorkQueue, WorkState, WorkStream};

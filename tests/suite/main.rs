@@ -8,6 +8,7 @@ mod architecture;
 mod durability;
 mod http;
 mod nats_producers;
+mod queues;
 mod reads;
 mod roles;
 mod stream;
