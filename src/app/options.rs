@@ -8,6 +8,7 @@ use anyhow::Context;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
+use crate::stream::Login;
 use crate::{broker, gateway, projector, relay, stream, wal};
 
 /// How long after a change the graph is written to its snapshot.
@@ -108,14 +109,18 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
-/// The server that is set, with the login that is set for it.
-pub(super) fn nats(_settings: &Settings, url: String) -> stream::NatsOptions {
-    stream::NatsOptions { url, name: "weir".to_owned() }
-}
-
-/// The server that weir started itself.
-pub(super) fn own_nats(url: String) -> stream::NatsOptions {
-    stream::NatsOptions { url, name: "weir".to_owned() }
+/// How weir logs in at the NATS server that is set; the settings hold one way at most.
+pub(super) fn access(settings: &Settings) -> stream::Access {
+    let from = &settings.nats;
+    let login = match (&from.user, &from.password, &from.token, &from.credentials_file) {
+        (Some(name), Some(password), ..) => {
+            Some(Login::User { name: name.clone(), password: password.clone() })
+        }
+        (_, _, Some(token), _) => Some(Login::Token(token.clone())),
+        (.., Some(path)) => Some(Login::Credentials(path.clone())),
+        _ => None,
+    };
+    stream::Access { login, ca_file: from.ca_file.clone() }
 }
 
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {

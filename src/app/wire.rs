@@ -3,32 +3,35 @@
 use super::options;
 use crate::broker::Broker;
 use crate::config::Settings;
-use crate::stream::{EventLog, LogOptions, Nats, NatsOptions};
+use crate::stream::{Access, EventLog, LogOptions, Nats, NatsOptions};
 
 /// A server, found or started.
 #[derive(Clone)]
 pub(super) struct Wire {
-    nats: NatsOptions,
+    url: String,
+    access: Access,
     log: LogOptions,
 }
 
 impl Wire {
     /// Takes the child's server, or the one that is set.
     pub fn new(settings: &Settings, broker: Option<&Broker>) -> Self {
-        let monitor_url = match broker {
-            Some(broker) => Some(broker.monitor_url.clone()),
-            None => settings.nats.monitor_url.clone(),
+        let (url, access, monitor_url) = match broker {
+            // The child takes no login, and what is set for another server is not for it.
+            Some(broker) => {
+                (broker.url.clone(), Access::default(), Some(broker.monitor_url.clone()))
+            }
+            None => (
+                settings.nats.url.clone().unwrap_or_default(),
+                options::access(settings),
+                settings.nats.monitor_url.clone(),
+            ),
         };
-        let nats = match broker {
-            // The child takes no login, and what was set for another server is not for it.
-            Some(broker) => options::own_nats(broker.url.clone()),
-            None => options::nats(settings, settings.nats.url.clone().unwrap_or_default()),
-        };
-        Self { nats, log: options::log(settings, monitor_url) }
+        Self { url, access, log: options::log(settings, monitor_url) }
     }
 
     pub fn url(&self) -> &str {
-        &self.nats.url
+        &self.url
     }
 
     pub fn monitor_url(&self) -> Option<&str> {
@@ -37,8 +40,8 @@ impl Wire {
 
     /// Begins to connect for one purpose; connections do not wait for each other.
     pub async fn open(&self, purpose: &str) -> anyhow::Result<EventLog> {
-        let options = NatsOptions { name: format!("weir {purpose}"), ..self.nats.clone() };
-        let nats = Nats::connect(options).await?;
+        let options = NatsOptions { url: self.url.clone(), name: format!("weir {purpose}") };
+        let nats = Nats::connect_as(options, &self.access).await?;
         Ok(EventLog::new(nats, self.log.clone()).await)
     }
 }

@@ -11,4 +11,5 @@ mod nats_producers;
 mod queues;
 mod reads;
 mod roles;
+mod secrets;
 mod stream;
