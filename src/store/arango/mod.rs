@@ -6,8 +6,10 @@
 pub mod classify;
 mod client;
 mod scan;
+pub mod schema;
 mod store;
 mod write;
 
 pub use client::{Arango, ArangoOptions, Database, OptionsError, ServerFacts};
+use scan::SCAN;
 pub use store::ArangoStore;

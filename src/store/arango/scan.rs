@@ -8,7 +8,8 @@ use crate::graph::{Collection, Version};
 use crate::limits::ARANGO_SCAN_PAGE;
 use crate::store::{Document, Failure, Remedy};
 
-const SCAN: &str = include_str!("aql/scan.aql");
+/// A page of a collection in the order of keys.
+pub(super) const SCAN: &str = include_str!("aql/scan.aql");
 
 #[derive(Deserialize)]
 struct Row {
