@@ -264,3 +264,14 @@ pub const ARANGO_SCAN_PAGE: usize = 1_000;
 
 /// Questions about collections in flight while a database is looked at.
 pub const ARANGO_LOOKS: usize = 8;
+/// Longest error text kept with a failed event, in bytes (inclusive): a person reads a screen of it, and headers stay small.
+pub const ENTRY_ERROR_BYTES: usize = 2048;
+
+/// Schedules on their way to RETRY at once: a batch of the projector, far below what a connection queues.
+pub const RETRY_FLIGHTS: usize = 512;
+
+/// Most parked entries that one listing returns (inclusive): a page for a person.
+pub const PARKED_PAGE: usize = 1000;
+
+/// Bytes of events that wait to be tried again, unless configured: an hour of one unwritable shard, some millions of events.
+pub const RETRY_BYTES: u64 = 4 << 30;

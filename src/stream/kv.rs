@@ -13,7 +13,6 @@ use tokio_util::sync::DropGuard;
 
 use crate::stream::connection::Nats;
 use crate::stream::follow::{Copied, follow};
-use crate::stream::handle::GetError;
 use crate::stream::message::StoredMessage;
 use crate::stream::side::{Bounds, QueueError, SideStream};
 
@@ -91,20 +90,14 @@ impl KvStore {
 
     /// Returns the keys that begin with a prefix, in their order, as the bucket has them now.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, QueueError> {
-        let asking = self.side.handle().stream().info_with_subjects(format!("{PREFIX}>"));
-        let mut subjects = match self.side.bounded(asking).await? {
-            Ok(subjects) => subjects,
-            Err(_) if matches!(self.side.handle().info().await, Err(GetError::Gone)) => {
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(self.side.unavailable(error.to_string())),
-        };
+        let mut found = Vec::new();
+        let mut each =
+            |subject: &str, _| found.extend(subject.strip_prefix(PREFIX).map(str::to_owned));
+        self.side.each_subject(&format!("{PREFIX}>"), &mut each).await?;
         let mut keys = Vec::new();
-        while let Some(subject) = futures_util::StreamExt::next(&mut subjects).await {
-            let (subject, _) = subject.map_err(|error| self.side.unavailable(error.to_string()))?;
-            let key = subject.strip_prefix(PREFIX).unwrap_or_default();
-            if key.starts_with(prefix) && self.get(key).await?.is_some() {
-                keys.push(key.to_owned());
+        for key in found.into_iter().filter(|key| key.starts_with(prefix)) {
+            if self.get(&key).await?.is_some() {
+                keys.push(key);
             }
         }
         keys.sort();

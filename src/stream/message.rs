@@ -58,6 +58,10 @@ impl StoredMessage {
         Some(value.as_str())
     }
 
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         Some(self.headers.as_ref()?.get(name)?.as_str())
     }

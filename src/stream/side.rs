@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE as EXPECTED;
-use async_nats::jetstream::stream::Config;
+use async_nats::jetstream::stream::{Config, PurgeError, PurgeResponse};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use crate::stream::connection::Nats;
 use crate::stream::declaration::{epoch_of, set_epoch};
@@ -162,11 +163,52 @@ impl SideStream {
         }
     }
 
+    /// Returns how many messages the subjects that match hold, at most one each; a missing stream holds none.
+    pub async fn count(&self, subjects: &str) -> Result<u64, QueueError> {
+        let mut count = 0;
+        self.each_subject(subjects, |_, messages| count += messages).await?;
+        Ok(count)
+    }
+
+    /// Calls with every subject that matches and how many messages it holds.
+    pub async fn each_subject(
+        &self,
+        subjects: &str,
+        mut each: impl FnMut(&str, u64),
+    ) -> Result<(), QueueError> {
+        let unavailable = |error: &dyn std::error::Error| self.unavailable(error.to_string());
+        let mut found =
+            match self.bounded(self.handle.stream().info_with_subjects(subjects)).await? {
+                Ok(found) => found,
+                Err(_) if matches!(self.handle.info().await, Err(GetError::Gone)) => return Ok(()),
+                Err(error) => return Err(unavailable(&error)),
+            };
+        while let Some(subject) = self.bounded(found.next()).await? {
+            let (subject, messages) = subject.map_err(|error| unavailable(&error))?;
+            each(&subject, messages as u64);
+        }
+        Ok(())
+    }
+
     /// Removes all messages of the subjects that match; returns how many.
     pub async fn purge(&self, subjects: &str) -> Result<u64, QueueError> {
-        let purging = self.handle.stream().purge().filter(subjects).into_future();
-        let purged = self.bounded(purging).await?;
-        purged.map(|purged| purged.purged).map_err(|error| self.unavailable(error.to_string()))
+        self.purged(self.handle.stream().purge().filter(subjects)).await
+    }
+
+    /// Removes the messages of a subject up to a sequence (inclusive); returns how many.
+    pub async fn purge_through(&self, subject: &str, sequence: u64) -> Result<u64, QueueError> {
+        self.purged(self.handle.stream().purge().filter(subject).sequence(sequence + 1)).await
+    }
+
+    async fn purged(
+        &self,
+        purging: impl IntoFuture<Output = Result<PurgeResponse, PurgeError>>,
+    ) -> Result<u64, QueueError> {
+        match self.bounded(purging.into_future()).await? {
+            Ok(purged) => Ok(purged.purged),
+            Err(_) if matches!(self.handle.info().await, Err(GetError::Gone)) => Ok(0),
+            Err(error) => Err(self.unavailable(error.to_string())),
+        }
     }
 
     /// Waits with a deadline.
@@ -234,7 +276,11 @@ mod tests {
 
     #[test]
     fn a_declaration_is_read_bounded_and_differs_in_nothing_from_itself() {
-        for declaration in [include_str!("../../nats/kv-weir.json")] {
+        for declaration in [
+            include_str!("../../nats/kv-weir.json"),
+            include_str!("../../nats/stream-retry.json"),
+            include_str!("../../nats/stream-parked.json"),
+        ] {
             let config = declared(declaration, Bounds { max_bytes: Some(4096), replicas: 3 });
             assert_eq!((config.max_bytes, config.num_replicas), (4096, 3));
             assert_eq!(repaired(&config, &config), config);

@@ -6,6 +6,7 @@ mod support;
 mod arango_standin;
 mod architecture;
 mod durability;
+mod failed_events;
 mod http;
 mod nats_producers;
 mod queues;
