@@ -28,11 +28,11 @@ pub async fn doctor(
     url: &str,
     monitor_url: Option<String>,
 ) -> anyhow::Result<Report> {
-    let nats =
-        Nats::connect(NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() }).await?;
-    tokio::time::timeout(CONNECT_DEADLINE, nats.connected())
-        .await
-        .with_context(|| format!("no NATS server answers at {url}: is it running?"))?;
+    let named = NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() };
+    let nats = Nats::connect_as(named, &options::access(settings)).await?;
+    tokio::time::timeout(CONNECT_DEADLINE, nats.connected()).await.with_context(|| {
+        format!("no NATS server at {url} lets us in: is it running, and is the login right?")
+    })?;
     nats.check_server()?;
     let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
     let findings = log

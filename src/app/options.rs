@@ -8,12 +8,13 @@ use anyhow::Context;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
+use crate::stream::Login;
 use crate::{broker, gateway, projector, relay, stream, wal};
 
 /// How long after a change the graph is written to its snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
 
-/// What the server may store beside the stream of events. The server reserves a stream's bound when the
+/// What the server may store beside the streams. The server reserves a stream's bound when the
 /// stream is made, so its own bound follows from the stream's, not from the disk of the moment.
 const BROKER_SPARE_BYTES: u64 = 1 << 30;
 
@@ -35,8 +36,9 @@ impl Layout {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    pub fn lock(&self) -> PathBuf {
-        self.0.join("weir.lock")
+    /// The lock of one role.
+    pub fn lock(&self, role: &str) -> PathBuf {
+        self.0.join(format!("weir.{role}.lock"))
     }
 
     pub fn wal(&self) -> PathBuf {
@@ -107,10 +109,25 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
+/// How weir logs in at the NATS server that is set; the settings hold one way at most.
+pub(super) fn access(settings: &Settings) -> stream::Access {
+    let from = &settings.nats;
+    let login = match (&from.user, &from.password, &from.token, &from.credentials_file) {
+        (Some(name), Some(password), ..) => {
+            Some(Login::User { name: name.clone(), password: password.clone() })
+        }
+        (_, _, Some(token), _) => Some(Login::Token(token.clone())),
+        (.., Some(path)) => Some(Login::Credentials(path.clone())),
+        _ => None,
+    };
+    stream::Access { login, ca_file: from.ca_file.clone() }
+}
+
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
+    let streams = settings.nats.max_bytes + settings.retry.max_bytes + settings.parked.max_bytes;
     broker::Options {
         server: settings.nats.server.clone(),
-        max_file_bytes: Some(settings.nats.max_bytes + BROKER_SPARE_BYTES),
+        max_file_bytes: Some(streams + BROKER_SPARE_BYTES),
         ..broker::Options::new(layout.broker())
     }
 }

@@ -9,5 +9,8 @@ mod status;
 mod status_text;
 mod wal;
 
-pub use arguments::{Arguments, Command, ConfigCommand, SettingsArguments, WalCommand};
+pub use arguments::{
+    ApiArguments, Arguments, Command, CommonArguments, ConfigCommand, GatewayArguments, Given,
+    SettingsArguments, WalCommand,
+};
 pub use run::run;

@@ -239,7 +239,10 @@ fn lookup<'a>(values: &'a Dict, key: &str) -> Option<&'a Value> {
 fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> {
     let refuse = |advice: String| (format!("is {}", show_value(value)), advice);
     let text = value.as_str();
-    let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
+    let number = value
+        .to_i128()
+        .and_then(|number| u64::try_from(number).ok())
+        .or_else(|| value.to_u128().and_then(|number| u64::try_from(number).ok()));
     let words = |valid: bool, advice: &str| match text {
         Some(text) if valid => Ok((Value::from(text), text.to_owned())),
         _ => Err(refuse(advice.into())),

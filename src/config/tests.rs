@@ -117,6 +117,16 @@ fn all_problems_are_told_at_once_with_source_and_advice() {
 }
 
 #[test]
+fn numbers_in_a_file_need_no_quotes() {
+    let given = Given::file(
+        "wal.max_bytes = 1073741824\n[gateway]\nbatch_events = 7\n[arango]\none_shard = true",
+    );
+    let settings = given.load().unwrap().settings;
+    assert_eq!((settings.wal.max_bytes, settings.gateway.batch_events), (1 << 30, 7));
+    assert!(settings.arango.one_shard);
+}
+
+#[test]
 fn values_that_contradict_each_other_are_told() {
     let given = Given::file(
         "gateway.listen = '[::1]:80'\nadmin.listen = '[::1]:80'\n\

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::stream::access::{Access, AccessError};
 use crate::stream::server::{TooOld, check_version};
 
 /// Half-open connections are noticed after two missed pings of this interval.
@@ -30,12 +31,13 @@ pub struct Options {
     pub name: String,
 }
 
-/// The URL is none.
+/// Why a connection cannot even be tried. Final: somebody has to change something.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to {url:?}: {source}")]
-pub struct ConnectError {
-    url: String,
-    source: Box<dyn std::error::Error + Send + Sync>,
+pub enum ConnectError {
+    #[error("cannot connect to {url:?}: {source}")]
+    Url { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("cannot log in at the NATS server: {0}")]
+    Access(#[from] AccessError),
 }
 
 /// Whether the connection is up now, and how often it came up.
@@ -72,11 +74,19 @@ impl Nats {
     /// One connection each for reading, publishing and control keeps them from waiting for each other:
     /// a connection parses and writes in one task.
     pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+        Self::connect_as(options, &Access::default()).await
+    }
+
+    /// The same with a login.
+    pub async fn connect_as(options: Options, access: &Access) -> Result<Self, ConnectError> {
         let (events, told) = mpsc::channel(16);
-        let client = connect_options(&options, events)
+        let client = connect_options(&options, access.connect_options()?, events)
             .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>().as_slice())
             .await
-            .map_err(|error| ConnectError { url: options.url.clone(), source: error.into() })?;
+            .map_err(|error| ConnectError::Url {
+                url: options.url.clone(),
+                source: error.into(),
+            })?;
         let (link_sender, link) = watch::channel(Link::default());
         let token = CancellationToken::new();
         tokio::spawn(watch_link(client.clone(), options.name, told, link_sender, token.clone()));
@@ -117,8 +127,12 @@ impl Nats {
     }
 }
 
-fn connect_options(options: &Options, events: mpsc::Sender<Event>) -> ConnectOptions {
-    ConnectOptions::new()
+fn connect_options(
+    options: &Options,
+    begun: ConnectOptions,
+    events: mpsc::Sender<Event>,
+) -> ConnectOptions {
+    begun
         .name(&options.name)
         .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
@@ -148,11 +162,15 @@ async fn watch_link(
     let mut tick = tokio::time::interval(POLL_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut identity = None;
+    let mut complaint = String::new();
     loop {
         tokio::select! {
             () = token.cancelled() => return,
             _ = tick.tick() => {}
-            event = told.recv() => handle_event(&client, &name, event).await,
+            event = told.recv() => match event {
+                Some(Event::ClientError(error)) => complain(&name, &error.to_string(), &mut complaint),
+                event => handle_event(&client, &name, event).await,
+            },
         }
         let now = identity_of(&client);
         link.send_if_modified(|link| {
@@ -173,6 +191,14 @@ fn identity_of(client: &Client) -> Option<(String, u64)> {
         return None;
     }
     client.try_server_info().map(|info| (info.server_id, info.client_id))
+}
+
+/// Tells what keeps the client from connecting, once as long as it stays the same.
+fn complain(name: &str, error: &str, before: &mut String) {
+    if before != error {
+        tracing::warn!(connection = name, %error, "the client cannot do its work; it goes on trying");
+        error.clone_into(before);
+    }
 }
 
 async fn handle_event(client: &Client, name: &str, event: Option<Event>) {

@@ -4,6 +4,7 @@
 //! `reader` follows it, `work` shares it out, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
 //! `findings` say what the stream and its server must be for the promise to hold.
 
+mod access;
 mod ack_subject;
 mod connection;
 mod declaration;
@@ -28,6 +29,7 @@ mod session;
 mod side;
 mod work;
 
+pub use access::{Access, AccessError, Login};
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
 pub use declaration::EVENT_SUBJECTS;
 pub use ensure::{EnsureError, Identity};

@@ -11,4 +11,6 @@ mod http;
 mod nats_producers;
 mod queues;
 mod reads;
+mod roles;
+mod secrets;
 mod stream;

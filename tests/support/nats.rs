@@ -30,18 +30,38 @@ impl NatsServer {
 
     /// Starts a server with the given `sync_interval`.
     pub fn with_sync(sync: &str) -> Self {
+        Self::with(sync, "")
+    }
+
+    /// Starts a server that lets only this user in.
+    pub fn with_user(user: &str, password: &str) -> Self {
+        Self::with("always", &authorization(user, password))
+    }
+
+    fn with(sync: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
         let (port, monitor_port) = (free_port(), free_port());
-        let store = dir.path().join("store");
-        let config = format!(
-            "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
-             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n",
-            store.display()
-        );
-        fs::write(dir.path().join("nats.conf"), config).expect("the configuration is written");
         let mut server = Self { dir, port, monitor_port, child: None };
+        server.configure(sync, more);
         server.restart();
         server
+    }
+
+    /// Has the killed server let only this user in from now on.
+    pub fn set_password(&self, user: &str, password: &str) {
+        assert!(self.child.is_none(), "the configuration is read at the start");
+        self.configure("always", &authorization(user, password));
+    }
+
+    fn configure(&self, sync: &str, more: &str) {
+        let config = format!(
+            "listen: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 1MB\n\
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n{more}",
+            self.port,
+            self.monitor_port,
+            self.store().display()
+        );
+        fs::write(self.dir.path().join("nats.conf"), config).expect("the configuration is written");
     }
 
     /// Returns the URL for clients.
@@ -126,6 +146,10 @@ impl Drop for NatsServer {
             );
         }
     }
+}
+
+fn authorization(user: &str, password: &str) -> String {
+    format!("authorization {{ user: {user}, password: \"{password}\" }}\n")
 }
 
 /// Says whether the server takes a configuration file.
