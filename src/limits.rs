@@ -204,3 +204,105 @@ pub const WAL_FULL_FOR: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest secret in a file, in bytes (inclusive): a credentials file of NATS has about 1,000.
 pub const SECRET_BYTES: usize = 64 * 1024;
+
+/// Neighbours visited for one answer from a remote store: with both windows 3,300 index entries a collection.
+pub const REMOTE_NEIGHBOURS: usize = 200;
+
+/// Neighbours visited for one seed in a remote store: half of all, so that two seeds speak at least.
+pub const REMOTE_SEED_NEIGHBOURS: usize = 100;
+
+/// Touches of a user read from a remote store to know what it has seen: some months of most people.
+pub const REMOTE_SEEN_TOUCHES: usize = 1000;
+
+/// Seeds of an answer from a remote store: each costs up to `REMOTE_SEED_NEIGHBOURS` and `REMOTE_DEGREE_CAP`.
+pub const REMOTE_SEED_ITEMS: usize = 20;
+
+/// Distinct users of an item looked at in a remote store: with both windows 4,000 index entries a collection.
+pub const REMOTE_ALSO_USERS: usize = 100;
+
+/// Touches of an item searched in a remote store for those of the asked kind.
+pub const REMOTE_ALSO_TOUCHES: usize = 1000;
+
+/// Touches read on each side of such a user's moment in a remote store.
+pub const REMOTE_ALSO_WINDOW_TOUCHES: usize = 20;
+
+/// Candidates whose degree is asked of a remote store: with `REMOTE_DEGREE_CAP` 25,000 index entries a collection.
+pub const REMOTE_CANDIDATES: usize = 250;
+
+/// Touches of an item that a remote store counts: an item with more is popular, however much.
+pub const REMOTE_DEGREE_CAP: u32 = 100;
+
+/// Edges of one moment that a fetch takes beside those it asked for, so that ties are cut by key: more than an
+/// order has lines.
+pub const REMOTE_TIES: usize = 256;
+
+/// The same for a page of history, where one left out would never be seen: an import without times of day.
+pub const REMOTE_HISTORY_TIES: usize = 20_000;
+
+/// Rounds of queries of one read: it takes five when nothing changes meanwhile.
+pub const REMOTE_ROUNDS: usize = 12;
+
+/// Deadline of one read from a remote store, all rounds together: who asks has given up by then.
+pub const REMOTE_READ: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Edges of each collection in which a remote store counts what is popular: some ten thousand reads, now and then.
+pub const REMOTE_POPULAR_SAMPLE: usize = 20_000;
+
+/// How long what is popular in a remote store is remembered.
+pub const REMOTE_POPULAR_FOR: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Bytes of a text from ArangoDB that are shown in an error: its messages are shorter, a proxy's page is not.
+pub const ARANGO_MESSAGE_BYTES: usize = 300;
+
+/// Largest answer of ArangoDB that is read, in bytes: a thousand documents of the largest kind, twice.
+pub const ARANGO_ANSWER_BYTES: usize = 64 << 20;
+
+/// How long an unused connection to ArangoDB is kept: the server ends it after 300 s, a balancer often after 60.
+pub const ARANGO_IDLE: std::time::Duration = std::time::Duration::from_secs(55);
+
+/// Longest wait for a connection to ArangoDB.
+pub const ARANGO_CONNECT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// How long a token counts for that does not say: ArangoDB's own default is an hour.
+pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How long a cursor that is left early may take to be told so; it expires by itself too.
+pub const ARANGO_CURSOR_FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Rows in one batch of a cursor: of the largest documents they fit an answer.
+pub const ARANGO_CURSOR_ROWS: usize = 1_000;
+
+/// A request that waited so long in ArangoDB's queue says that fewer should be in flight.
+pub const ARANGO_QUEUE_TIME: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Requests in flight with which writing begins; it grows from there as long as the server is at ease.
+pub const ARANGO_FIRST_WINDOW: usize = 4;
+
+/// Pause before a token that could not be renewed is tried again: requests that use it are not held up.
+pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
+pub const ARANGO_READS: usize = 4;
+
+/// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
+pub const SCAN_AT_ONCE: u32 = 4096;
+/// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
+pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
+
+/// Bytes of one write to ArangoDB, unless one document alone has more: far below what balancers let through.
+pub const ARANGO_BATCH_BYTES: usize = 2 << 20;
+
+/// How often a put that met another is sent, the first time included: after that it is the caller's turn.
+pub const ARANGO_ATTEMPTS: u32 = 4;
+
+/// Mean pause before a put is sent again, doubled each time.
+pub const ARANGO_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Vertices that are known to exist, at most, and half as many after the older half is forgotten: some 20 bytes each.
+pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
+
+/// Documents in one page of a scan: of the largest kind they fit an answer.
+pub const ARANGO_SCAN_PAGE: usize = 1_000;
+
+/// Questions about collections in flight while a database is looked at.
+pub const ARANGO_LOOKS: usize = 8;

@@ -1,5 +1,6 @@
 //! Stores: where a graph lives. [`Store`] is the contract, `memory` and `arango` keep it.
 
+pub mod arango;
 mod contract;
 pub mod memory;
 

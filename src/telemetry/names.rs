@@ -45,6 +45,13 @@ pub const PROJECTOR_EVENTS: &str = "weir_projector_events_total";
 pub const PROJECTOR_UNDECODABLE: &str = "weir_projector_undecodable_total";
 pub const PROJECTOR_LAG: &str = "weir_projector_lag_seconds";
 pub const QUERY_SECONDS: &str = "weir_query_seconds";
+pub const ARANGO_REQUESTS: &str = "weir_arango_requests_total";
+pub const ARANGO_SECONDS: &str = "weir_arango_request_seconds";
+pub const ARANGO_SENT_BYTES: &str = "weir_arango_sent_bytes_total";
+pub const ARANGO_RECEIVED_BYTES: &str = "weir_arango_received_bytes_total";
+pub const ARANGO_QUEUE_SECONDS: &str = "weir_arango_queue_seconds";
+pub const ARANGO_WINDOW: &str = "weir_arango_write_window";
+pub const ARANGO_PUTS: &str = "weir_arango_puts_total";
 
 /// Every metric of the product.
 pub const ALL: &[Metric] = &[
@@ -191,6 +198,48 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Histogram,
         unit: Unit::Seconds,
         help: "Time to compute an answer, by route",
+    },
+    Metric {
+        name: ARANGO_REQUESTS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Requests to ArangoDB, by kind and outcome (ok, an HTTP status, or why there was no answer)",
+    },
+    Metric {
+        name: ARANGO_SECONDS,
+        kind: Kind::Histogram,
+        unit: Unit::Seconds,
+        help: "From a request to ArangoDB to the end of its answer, by kind",
+    },
+    Metric {
+        name: ARANGO_SENT_BYTES,
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        help: "Bodies sent to ArangoDB, by kind",
+    },
+    Metric {
+        name: ARANGO_RECEIVED_BYTES,
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        help: "Bodies received from ArangoDB, by kind",
+    },
+    Metric {
+        name: ARANGO_QUEUE_SECONDS,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "How long requests wait in ArangoDB's own queue, as it told last",
+    },
+    Metric {
+        name: ARANGO_WINDOW,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Writes that may be in flight to ArangoDB; halves when it is overloaded",
+    },
+    Metric {
+        name: ARANGO_PUTS,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Puts to ArangoDB, by outcome (applied, superseded, known, failed)",
     },
 ];
 
