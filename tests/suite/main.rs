@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arango_schema;
 mod arango_standin;
+mod arango_store;
 mod architecture;
 mod durability;
 mod failed_events;
