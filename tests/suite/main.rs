@@ -5,6 +5,7 @@ mod support;
 
 mod arango_standin;
 mod architecture;
+mod conformance;
 mod durability;
 mod http;
 mod nats_producers;

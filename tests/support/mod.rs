@@ -2,6 +2,7 @@
 
 pub mod arango;
 pub mod client;
+pub mod events;
 pub mod load;
 pub mod nats;
 pub mod ports;
