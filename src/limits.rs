@@ -303,3 +303,6 @@ pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
 
 /// Documents in one page of a scan: of the largest kind they fit an answer.
 pub const ARANGO_SCAN_PAGE: usize = 1_000;
+
+/// Questions about collections in flight while a database is looked at.
+pub const ARANGO_LOOKS: usize = 8;

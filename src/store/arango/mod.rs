@@ -8,6 +8,7 @@ pub mod classify;
 mod client;
 mod read;
 mod scan;
+pub mod schema;
 mod store;
 mod write;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::exchange::{Trouble, exchange};
+use super::session::{Kind, record};
 use super::token::Token;
 use crate::secret::SecretSource;
 use crate::store::arango::classify::Wire;
@@ -79,11 +80,14 @@ impl Login {
         })?;
         let credentials = Credentials { username: &self.user, password: password.expose() };
         let body = serde_json::to_vec(&credentials).expect("two texts are JSON");
+        let (began, sent) = (Instant::now(), body.len());
         let request = Request::post(self.url.as_str())
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body))
             .expect("the address is checked");
-        let answer = exchange(http, request).await?;
+        let outcome = exchange(http, request).await;
+        record(Kind::Login, began.elapsed(), sent, &outcome);
+        let answer = outcome?;
         let granted = serde_json::from_str::<Granted>(answer.body());
         let token = granted.ok().and_then(|granted| Token::new(&granted.jwt, Instant::now()));
         match (answer.status(), token) {

@@ -181,7 +181,13 @@ fn late(within: Duration) -> Trouble {
     Trouble::wire(Wire::TimedOut, text)
 }
 
-fn record(kind: Kind, took: Duration, sent: usize, outcome: &Result<Response<String>, Trouble>) {
+/// Counts a request and what became of it.
+pub fn record(
+    kind: Kind,
+    took: Duration,
+    sent: usize,
+    outcome: &Result<Response<String>, Trouble>,
+) {
     let told = match outcome {
         Ok(answer) if answer.status().is_success() => "ok".into(),
         Ok(answer) => metrics::SharedString::from(answer.status().as_u16().to_string()),
