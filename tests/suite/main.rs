@@ -7,6 +7,7 @@ mod arango_schema;
 mod arango_standin;
 mod arango_store;
 mod architecture;
+mod conformance;
 mod durability;
 mod failed_events;
 mod http;
