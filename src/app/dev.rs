@@ -175,9 +175,12 @@ async fn build(
     let nats_url = broker
         .map_or_else(|| settings.nats.url.clone().unwrap_or_default(), |broker| broker.url.clone());
     let log = async |name: &str| {
-        let nats =
-            Nats::connect(NatsOptions { url: nats_url.clone(), name: format!("weir {name}") })
-                .await?;
+        let nats = Nats::connect(NatsOptions {
+            url: nats_url.clone(),
+            name: format!("weir {name}"),
+            ..Default::default()
+        })
+        .await?;
         let log = EventLog::new(nats.clone(), options::log(settings, monitor_url.clone())).await;
         anyhow::Ok((nats, log))
     };

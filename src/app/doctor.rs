@@ -28,8 +28,12 @@ pub async fn doctor(
     url: &str,
     monitor_url: Option<String>,
 ) -> anyhow::Result<Report> {
-    let nats =
-        Nats::connect(NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() }).await?;
+    let nats = Nats::connect(NatsOptions {
+        url: url.to_owned(),
+        name: "weir doctor".to_owned(),
+        ..Default::default()
+    })
+    .await?;
     tokio::time::timeout(CONNECT_DEADLINE, nats.connected())
         .await
         .with_context(|| format!("no NATS server answers at {url}: is it running?"))?;

@@ -6,6 +6,7 @@
 
 mod ack_subject;
 mod connection;
+mod credentials;
 mod declaration;
 mod ensure;
 mod entry;
@@ -29,6 +30,7 @@ mod side;
 mod work;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
+pub use credentials::{Credentials, Refusal};
 pub use declaration::EVENT_SUBJECTS;
 pub use ensure::{EnsureError, Identity};
 pub use entry::{Entry, EntryId, NoEntryId, Origin};

@@ -7,6 +7,7 @@ mod architecture;
 mod durability;
 mod failed_events;
 mod http;
+mod nats_credentials;
 mod nats_producers;
 mod queues;
 mod reads;
