@@ -130,7 +130,7 @@ mod tests {
         let path = dir.path().join("weir.creds");
         std::fs::write(&path, "SUAsecret").expect("the file is written");
         let refused = Credentials::File(path).options(LastFault::default());
-        let error = refused.err().expect("it holds no JWT").to_string();
+        let error = refused.expect_err("it holds no JWT").to_string();
         assert!(!error.contains("SUAsecret"), "{error}");
     }
 }

@@ -191,6 +191,28 @@ async fn a_parked_event_is_one_entry_that_remembers_its_first_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_too_large_to_be_parked_whole_is_parked_by_its_beginning() {
+    let server = NatsServer::start();
+    let parked = parked(&server, StreamBounds::default()).await;
+    let payload = Bytes::from(vec![b'x'; 1 << 20]);
+    let origin = Origin {
+        subject: "events.viewed",
+        message_id: None,
+        payload: &payload,
+        epoch: "one",
+        sequence: 1,
+    };
+    let id = EntryId::of(origin);
+    let large = Entry { id, message_id: None, payload: payload.clone(), ..entry(1) };
+    let revision = parked.park(&large).await.unwrap();
+    let found = parked.record_attempt(1, id, revision).await.unwrap();
+    assert_eq!((found.cut_from, found.entry.attempts), (Some(1 << 20), 2));
+    let found = parked.get(1, id).await.unwrap().unwrap();
+    assert!(!found.entry.payload.is_empty() && payload.starts_with(&found.entry.payload));
+    assert_eq!((found.cut_from, found.entry.sequence), (Some(1 << 20), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_is_recorded_by_one_of_two() {
     let server = NatsServer::start();
     let parked = parked(&server, StreamBounds::default()).await;
