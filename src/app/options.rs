@@ -1,6 +1,7 @@
 //! From settings to the options of each component.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,7 +9,9 @@ use anyhow::Context;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
-use crate::stream::Login;
+use crate::store::arango::ArangoOptions;
+use crate::store::arango::schema::Target;
+use crate::stream::{Credentials, NatsOptions};
 use crate::{broker, gateway, projector, relay, stream, wal};
 
 /// How long after a change the graph is written to its snapshot.
@@ -109,18 +112,63 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
-/// How weir logs in at the NATS server that is set; the settings hold one way at most.
-pub(super) fn access(settings: &Settings) -> stream::Access {
+/// How the NATS server that is set is reached for one purpose; the settings hold one way to log in at most.
+pub(super) fn nats(settings: &Settings, url: &str, purpose: &str) -> NatsOptions {
     let from = &settings.nats;
-    let login = match (&from.user, &from.password, &from.token, &from.credentials_file) {
-        (Some(name), Some(password), ..) => {
-            Some(Login::User { name: name.clone(), password: password.clone() })
+    let credentials = match (&from.user, &from.password, &from.token, &from.credentials_file) {
+        (Some(user), Some(password), ..) => {
+            Credentials::Password { user: user.clone(), password: password.clone() }
         }
-        (_, _, Some(token), _) => Some(Login::Token(token.clone())),
-        (.., Some(path)) => Some(Login::Credentials(path.clone())),
-        _ => None,
+        (_, _, Some(token), _) => Credentials::Token(token.clone()),
+        (.., Some(path)) => Credentials::File(path.clone()),
+        _ => Credentials::None,
     };
-    stream::Access { login, ca_file: from.ca_file.clone() }
+    NatsOptions { credentials, ca_file: from.ca_file.clone(), ..child(url, purpose) }
+}
+
+/// How a child is reached: it takes no login, and what is set for another server is not for it.
+pub(super) fn child(url: &str, purpose: &str) -> NatsOptions {
+    NatsOptions { url: url.to_owned(), name: format!("weir {purpose}"), ..NatsOptions::default() }
+}
+
+/// The ArangoDB that is set, if one is.
+pub(super) fn arango(settings: &Settings) -> Option<ArangoOptions> {
+    let from = &settings.arango;
+    Some(ArangoOptions {
+        url: from.url.clone()?,
+        user: from.user.clone(),
+        password: from.password.clone(),
+        ca_file: from.ca_file.clone(),
+        request_timeout: from.request_timeout,
+        query_timeout: from.query_timeout,
+        max_in_flight: from.max_in_flight,
+    })
+}
+
+/// The name of a generation's database.
+pub(super) fn database(settings: &Settings, generation: u64) -> String {
+    format!("{}_g{generation}", settings.arango.database_prefix)
+}
+
+/// What a generation's database must hold.
+pub(super) fn schema(settings: &Settings, types: Arc<EventTypes>) -> Target {
+    let from = &settings.arango;
+    Target {
+        types,
+        shards: from.shards,
+        replication_factor: from.replication_factor,
+        write_concern: from.write_concern,
+        one_shard: from.one_shard,
+    }
+}
+
+pub(super) fn parked(settings: &Settings) -> stream::StreamBounds {
+    let max_bytes = i64::try_from(settings.parked.max_bytes).ok();
+    stream::StreamBounds { max_bytes, ..stream::StreamBounds::default() }
+}
+
+pub(super) fn retry(settings: &Settings) -> stream::RetryOptions {
+    stream::RetryOptions { max_bytes: settings.retry.max_bytes, ..stream::RetryOptions::default() }
 }
 
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {

@@ -11,6 +11,7 @@ mod conformance;
 mod durability;
 mod failed_events;
 mod http;
+mod nats_credentials;
 mod nats_producers;
 mod queues;
 mod reads;
