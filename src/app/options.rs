@@ -1,6 +1,7 @@
 //! From settings to the options of each component.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,6 +9,8 @@ use anyhow::Context;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
+use crate::store::arango::ArangoOptions;
+use crate::store::arango::schema::Target;
 use crate::stream::Login;
 use crate::{broker, gateway, projector, relay, stream, wal};
 
@@ -121,6 +124,46 @@ pub(super) fn access(settings: &Settings) -> stream::Access {
         _ => None,
     };
     stream::Access { login, ca_file: from.ca_file.clone() }
+}
+
+/// The ArangoDB that is set, if one is.
+pub(super) fn arango(settings: &Settings) -> Option<ArangoOptions> {
+    let from = &settings.arango;
+    Some(ArangoOptions {
+        url: from.url.clone()?,
+        user: from.user.clone(),
+        password: from.password.clone(),
+        ca_file: from.ca_file.clone(),
+        request_timeout: from.request_timeout,
+        query_timeout: from.query_timeout,
+        max_in_flight: from.max_in_flight,
+    })
+}
+
+/// The name of a generation's database.
+pub(super) fn database(settings: &Settings, generation: u64) -> String {
+    format!("{}_g{generation}", settings.arango.database_prefix)
+}
+
+/// What a generation's database must hold.
+pub(super) fn schema(settings: &Settings, types: Arc<EventTypes>) -> Target {
+    let from = &settings.arango;
+    Target {
+        types,
+        shards: from.shards,
+        replication_factor: from.replication_factor,
+        write_concern: from.write_concern,
+        one_shard: from.one_shard,
+    }
+}
+
+pub(super) fn parked(settings: &Settings) -> stream::StreamBounds {
+    let max_bytes = i64::try_from(settings.parked.max_bytes).ok();
+    stream::StreamBounds { max_bytes, ..stream::StreamBounds::default() }
+}
+
+pub(super) fn retry(settings: &Settings) -> stream::RetryOptions {
+    stream::RetryOptions { max_bytes: settings.retry.max_bytes, ..stream::RetryOptions::default() }
 }
 
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {

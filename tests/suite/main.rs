@@ -5,6 +5,7 @@ mod support;
 
 mod arango_standin;
 mod architecture;
+mod commands;
 mod durability;
 mod failed_events;
 mod http;
