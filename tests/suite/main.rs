@@ -6,6 +6,7 @@ mod support;
 mod arango_schema;
 mod arango_standin;
 mod arango_store;
+mod arango_wire;
 mod architecture;
 mod durability;
 mod http;
