@@ -211,6 +211,52 @@ pub const DATABASE_PREFIX_BYTES: usize = 31;
 
 /// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
 pub const USER_BYTES: usize = 256;
+/// Neighbours visited for one answer from a remote store: with both windows 3,300 index entries a collection.
+pub const REMOTE_NEIGHBOURS: usize = 200;
+
+/// Neighbours visited for one seed in a remote store: half of all, so that two seeds speak at least.
+pub const REMOTE_SEED_NEIGHBOURS: usize = 100;
+
+/// Touches of a user read from a remote store to know what it has seen: some months of most people.
+pub const REMOTE_SEEN_TOUCHES: usize = 1000;
+
+/// Seeds of an answer from a remote store: each costs up to `REMOTE_SEED_NEIGHBOURS` and `REMOTE_DEGREE_CAP`.
+pub const REMOTE_SEED_ITEMS: usize = 20;
+
+/// Distinct users of an item looked at in a remote store: with both windows 4,000 index entries a collection.
+pub const REMOTE_ALSO_USERS: usize = 100;
+
+/// Touches of an item searched in a remote store for those of the asked kind.
+pub const REMOTE_ALSO_TOUCHES: usize = 1000;
+
+/// Touches read on each side of such a user's moment in a remote store.
+pub const REMOTE_ALSO_WINDOW_TOUCHES: usize = 20;
+
+/// Candidates whose degree is asked of a remote store: with `REMOTE_DEGREE_CAP` 25,000 index entries a collection.
+pub const REMOTE_CANDIDATES: usize = 250;
+
+/// Touches of an item that a remote store counts: an item with more is popular, however much.
+pub const REMOTE_DEGREE_CAP: u32 = 100;
+
+/// Edges of one moment that a fetch takes beside those it asked for, so that ties are cut by key: more than an
+/// order has lines.
+pub const REMOTE_TIES: usize = 256;
+
+/// The same for a page of history, where one left out would never be seen: an import without times of day.
+pub const REMOTE_HISTORY_TIES: usize = 20_000;
+
+/// Rounds of queries of one read: it takes five when nothing changes meanwhile.
+pub const REMOTE_ROUNDS: usize = 12;
+
+/// Deadline of one read from a remote store, all rounds together: who asks has given up by then.
+pub const REMOTE_READ: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Edges of each collection in which a remote store counts what is popular: some ten thousand reads, now and then.
+pub const REMOTE_POPULAR_SAMPLE: usize = 20_000;
+
+/// How long what is popular in a remote store is remembered.
+pub const REMOTE_POPULAR_FOR: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Bytes of a text from ArangoDB that are shown in an error: its messages are shorter, a proxy's page is not.
 pub const ARANGO_MESSAGE_BYTES: usize = 300;
 
@@ -224,7 +270,7 @@ pub const ARANGO_IDLE: std::time::Duration = std::time::Duration::from_secs(55);
 pub const ARANGO_CONNECT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// How long a token counts for that does not say: ArangoDB's own default is an hour.
-pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// How long a cursor that is left early may take to be told so; it expires by itself too.
 pub const ARANGO_CURSOR_FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -244,6 +290,8 @@ pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_se
 /// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
 pub const ARANGO_READS: usize = 4;
 
+/// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
+pub const SCAN_AT_ONCE: u32 = 4096;
 /// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
 pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
 

@@ -1,6 +1,7 @@
 //! Document keys: an injective encoding of raw ids, and the hash that names an edge.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,6 +25,21 @@ pub fn encode_id(id: &str) -> Cow<'_, str> {
     }
 }
 
+/// Reads the raw id out of a key of [`encode_id`]; `None` for what it never gives, and for hashes, which
+/// only the document itself can tell.
+pub fn decode_id(key: &str) -> Option<Cow<'_, str>> {
+    if is_plain(key) {
+        return Some(Cow::Borrowed(key));
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(key.strip_prefix("=b")?).ok()?;
+    String::from_utf8(bytes).ok().filter(|id| encode_id(id) == key).map(Cow::Owned)
+}
+
+/// Orders two raw ids as their keys are ordered, byte by byte. Plain ids need no keys made.
+pub fn compare_by_key(a: &str, b: &str) -> Ordering {
+    if is_plain(a) && is_plain(b) { a.cmp(b) } else { encode_id(a).cmp(&encode_id(b)) }
+}
+
 fn is_plain(id: &str) -> bool {
     id.len() <= KEY_BYTES
         && id.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
@@ -45,6 +61,12 @@ impl EdgeKey {
         Self(hasher.finish())
     }
 
+    /// Reads a key from its text; `None` for any other text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix("=h")?).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The key's text: `=h` and 22 characters of base64url.
     pub fn text(self) -> String {
         self.with_text(str::to_owned)
@@ -57,10 +79,10 @@ impl EdgeKey {
         with(std::str::from_utf8(&text).expect("base64 is ASCII"))
     }
 
-    /// The first eight bytes, evenly distributed: for hash tables.
-    pub fn prefix(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    /// The first four bytes, evenly distributed and in the order of keys: for tables and first comparisons.
+    pub fn prefix(self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 
@@ -105,17 +127,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The inverse of [`encode_id`] where one exists: that it exists is what makes it injective.
-    fn decode_id(key: &str) -> Option<String> {
-        match key.strip_prefix('=') {
-            None => Some(key.to_owned()),
-            Some(rest) => {
-                let encoded = rest.strip_prefix('b')?;
-                String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
-            }
-        }
-    }
-
     fn ids() -> impl Strategy<Value = String> {
         prop_oneof![
             "[A-Za-z0-9_-]{1,20}",
@@ -133,10 +144,32 @@ mod tests {
             prop_assert_eq!(a == b, key_a == key_b);
             for (id, key) in [(&a, &key_a), (&b, &key_b)] {
                 match decode_id(key) {
-                    Some(decoded) => prop_assert_eq!(&decoded, id),
+                    Some(decoded) => prop_assert_eq!(&*decoded, id.as_str()),
                     None => prop_assert!(key.starts_with("=h") && id.len() > BASE64_ID_BYTES),
                 }
             }
+        }
+
+        #[test]
+        fn what_is_no_key_is_not_read_as_one(text in "=?[bh]?[A-Za-z0-9_=.-]{0,40}") {
+            if let Some(id) = decode_id(&text) {
+                prop_assert_eq!(encode_id(&id), text.as_str());
+            }
+            if let Some(key) = EdgeKey::from_text(&text) {
+                prop_assert_eq!(key.text(), text);
+            }
+        }
+
+        #[test]
+        fn ids_are_ordered_as_their_keys_are(a in ids(), b in ids()) {
+            prop_assert_eq!(compare_by_key(&a, &b), encode_id(&a).cmp(&encode_id(&b)));
+        }
+
+        #[test]
+        fn an_edge_key_comes_back_from_its_text(key in any::<[u8; 16]>(), other in any::<[u8; 16]>()) {
+            let (key, other) = (EdgeKey(key), EdgeKey(other));
+            prop_assert_eq!(EdgeKey::from_text(&key.text()), Some(key));
+            prop_assert!(key.prefix() == other.prefix() || key.prefix().cmp(&other.prefix()) == key.cmp(&other));
         }
 
         #[test]

@@ -14,6 +14,6 @@ mod version;
 pub use canonical::{ContentHash, canonical_json};
 pub use coalesce::coalesce;
 pub use digest::Digest;
-pub use key::{EdgeKey, Key, encode_id};
+pub use key::{EdgeKey, Key, compare_by_key, decode_id, encode_id};
 pub use put::{Body, Collection, Edge, Put};
 pub use version::{Class, Version};

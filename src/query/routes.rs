@@ -117,7 +117,9 @@ async fn for_item(
     let graph = store.read();
     let handle = graph.item_handle(item.as_str());
     let found = handle.map_or_else(Vec::new, |handle| {
-        recommend::for_item(&*graph, handle, params.of.map(|of| of.0), kinds, params.limit)
+        let options =
+            recommend::ItemOptions::new(params.limit, kinds).only(params.of.map(|of| of.0));
+        recommend::for_item(&*graph, handle, &options)
     });
     let items = found.iter().map(|also| Recommended {
         item_id: graph.item_id(also.item),

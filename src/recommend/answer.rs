@@ -26,6 +26,18 @@ pub struct AlsoBought {
     pub score: f64,
 }
 
+/// Keeps the best `most` of `found`, if there are more; their order then means nothing.
+pub(super) fn shortlist<T>(
+    graph: &impl Neighbourhood,
+    found: &mut Vec<T>,
+    most: usize,
+    rank: impl Fn(&T) -> (f64, u32),
+) {
+    if found.len() > most {
+        best(graph, found, most, rank);
+    }
+}
+
 /// Keeps the best `limit` of `found`, best first: greatest score, then item key.
 pub(super) fn best<T>(
     graph: &impl Neighbourhood,

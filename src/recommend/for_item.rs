@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::answer::{AlsoBought, best};
-use super::{KindWeights, Neighbourhood, Touch};
+use super::answer::{AlsoBought, best, shortlist};
+use super::{ItemOptions, Neighbourhood, Touch};
 use crate::limits;
 
 /// Support at which a score reaches half of what its share alone would give: one user proves little.
@@ -11,40 +11,37 @@ const HALF_SUPPORT: f64 = 2.0;
 
 /// Ranks what the users of an item met too, best first, ties by item key.
 ///
-/// With `only`, both meetings are of that kind; without, of any kind with a weight above 0.
 /// The score is the cosine of the two items over the users looked at, shrunk where the support is small.
 pub fn for_item(
     graph: &impl Neighbourhood,
     item: u32,
-    only: Option<u8>,
-    kinds: &KindWeights,
-    limit: usize,
+    options: &ItemOptions<'_>,
 ) -> Vec<AlsoBought> {
-    let counts = |touch: &Touch| match only {
-        Some(kind) => touch.kind == kind,
-        None => kinds.weight(touch.kind) > 0.0,
-    };
-    let moments = moments(graph, item, counts);
-    let mut found: Vec<AlsoBought> = support(graph, item, &moments, counts)
+    let budget = &options.budget;
+    let moments = moments(graph, item, options);
+    let mut met: Vec<(u32, u32)> = support(graph, item, &moments, options).into_iter().collect();
+    shortlist(graph, &mut met, budget.candidates, |(other, support)| (f64::from(*support), *other));
+    let mut found: Vec<AlsoBought> = met
         .into_iter()
         .map(|(other, support)| AlsoBought {
             item: other,
             support,
-            score: score(support, moments.len(), graph.item_degree(other)),
+            score: score(support, moments.len(), graph.item_degree(other, budget.degree_cap)),
         })
         .collect();
-    let limit = limit.min(limits::RECOMMENDATIONS);
+    let limit = options.limit.min(limits::RECOMMENDATIONS);
     best(graph, &mut found, limit, |also| (also.score, also.item));
     found
 }
 
 /// The newest meeting of each of the item's newest users.
-fn moments(graph: &impl Neighbourhood, item: u32, counts: impl Fn(&Touch) -> bool) -> Vec<Touch> {
+fn moments(graph: &impl Neighbourhood, item: u32, options: &ItemOptions<'_>) -> Vec<Touch> {
     let mut touches = Vec::new();
-    graph.newest_of_item(item, limits::ALSO_TOUCHES, &mut touches);
+    graph.newest_of_item(item, options.budget.also_touches, &mut touches);
     let mut met = HashSet::new();
-    touches
-        .retain(|touch| counts(touch) && met.len() < limits::ALSO_USERS && met.insert(touch.node));
+    touches.retain(|touch| {
+        options.counts(touch) && met.len() < options.budget.also_users && met.insert(touch.node)
+    });
     touches
 }
 
@@ -52,7 +49,7 @@ fn support(
     graph: &impl Neighbourhood,
     item: u32,
     moments: &[Touch],
-    counts: impl Fn(&Touch) -> bool,
+    options: &ItemOptions<'_>,
 ) -> HashMap<u32, u32> {
     let mut support: HashMap<u32, u32> = HashMap::new();
     let mut window = Vec::new();
@@ -60,9 +57,9 @@ fn support(
     for moment in moments {
         window.clear();
         basket.clear();
-        graph.around(*moment, limits::ALSO_WINDOW_TOUCHES, &mut window);
+        graph.around(*moment, options.budget.also_window_touches, &mut window);
         for touch in &window {
-            if touch.node != item && counts(touch) && basket.insert(touch.node) {
+            if touch.node != item && options.counts(touch) && basket.insert(touch.node) {
                 *support.entry(touch.node).or_default() += 1;
             }
         }

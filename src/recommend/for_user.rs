@@ -5,7 +5,7 @@
 
 use hashbrown::HashSet;
 
-use super::answer::{Scored, best};
+use super::answer::{Scored, best, shortlist};
 use super::candidates::Candidates;
 use super::history::{History, Seed};
 use super::weights::{self, Closeness};
@@ -16,7 +16,7 @@ use crate::limits;
 ///
 /// Items with equal scores are ordered by key. If fewer than the limit are found, popular ones follow,
 /// marked as such. What is excluded never appears, as far as it is among the newest
-/// `limits::SEEN_TOUCHES` of the user.
+/// `seen_touches` (see [`super::Budget`]) of the user.
 pub fn for_user<G: Neighbourhood>(
     graph: &G,
     user: Option<u32>,
@@ -39,7 +39,7 @@ pub fn for_user<G: Neighbourhood>(
     for (place, seed) in (0..).zip(&history.seeds) {
         visit.seed(place, seed);
     }
-    let mut answer = rank(graph, &visit.candidates, &history.seeds, options.limit());
+    let mut answer = rank(graph, &visit.candidates, &history.seeds, options);
     popular::fill(graph, options.limit(), &history.excluded, &mut answer);
     answer
 }
@@ -75,10 +75,11 @@ impl<G: Neighbourhood> Visit<'_, G> {
     fn neighbour(&mut self, place: u32, seed: &Seed, moment: Touch, weight: f64) {
         let mut window = std::mem::take(&mut self.window);
         window.clear();
-        self.graph.around(moment, limits::WINDOW_TOUCHES, &mut window);
+        let side = self.options.budget.window_touches.min(limits::WINDOW_TOUCHES);
+        self.graph.around(moment, side, &mut window);
         self.candidates.next_neighbour();
         if let Some(centre) = window.iter().position(|touch| touch.edge == moment.edge) {
-            for distance in 1..=limits::WINDOW_TOUCHES {
+            for distance in 1..=side {
                 if let Some(touch) = window.get(centre + distance) {
                     let closeness = self.closeness.after(distance);
                     self.touch(place, seed, moment, *touch, weight * closeness);
@@ -105,16 +106,15 @@ fn rank(
     graph: &impl Neighbourhood,
     candidates: &Candidates,
     seeds: &[Seed],
-    limit: usize,
+    options: &Options<'_>,
 ) -> Vec<Scored> {
-    let mut found: Vec<(u32, u32, f64)> = candidates
-        .sums()
-        .map(|(place, item, sum)| {
-            let score = sum * weights::candidate_degree(graph.item_degree(item));
-            (place, item, score)
-        })
-        .collect();
-    best(graph, &mut found, limit, |(_, item, score)| (*score, *item));
+    let mut found: Vec<(u32, u32, f64)> = candidates.sums().collect();
+    let budget = &options.budget;
+    shortlist(graph, &mut found, budget.candidates, |(_, item, sum)| (*sum, *item));
+    for (_, item, score) in &mut found {
+        *score *= weights::candidate_degree(graph.item_degree(*item, budget.degree_cap));
+    }
+    best(graph, &mut found, options.limit(), |(_, item, score)| (*score, *item));
     let chosen: Vec<u32> = found.iter().map(|(place, _, _)| *place).collect();
     let reasons = candidates.reasons(&chosen, limits::REASONS);
     found

@@ -3,8 +3,7 @@
 use hashbrown::HashMap;
 
 use super::weights::{self, Closeness};
-use super::{Exclude, Neighbourhood, Options, Touch};
-use crate::limits;
+use super::{Budget, Exclude, Neighbourhood, Options, Touch};
 
 /// One of the user's items from which neighbours are looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +30,7 @@ impl History {
     /// Reads the user's timeline; seeds come strongest first, ties in timeline order.
     pub(super) fn read(graph: &impl Neighbourhood, user: u32, options: &Options<'_>) -> Self {
         let mut touches = Vec::new();
-        graph.newest_of_user(user, limits::SEEN_TOUCHES, &mut touches);
+        graph.newest_of_user(user, options.budget.seen_touches, &mut touches);
         let own = by_item(&touches, options);
         let excluded = own
             .iter()
@@ -42,7 +41,7 @@ impl History {
             })
             .map(|own| own.item)
             .collect();
-        Self { seeds: seeds(graph, own), excluded }
+        Self { seeds: seeds(graph, own, &options.budget), excluded }
     }
 }
 
@@ -66,9 +65,9 @@ fn by_item(touches: &[Touch], options: &Options<'_>) -> Vec<Own> {
     own
 }
 
-fn seeds(graph: &impl Neighbourhood, mut own: Vec<Own>) -> Vec<Seed> {
+fn seeds(graph: &impl Neighbourhood, mut own: Vec<Own>, budget: &Budget) -> Vec<Seed> {
     own.retain(|own| own.weight > 0.0);
-    own.truncate(limits::HISTORY_ITEMS);
+    own.truncate(budget.history_items);
     let closeness = Closeness::new();
     let latest_ms = own.first().map_or(0, |own| own.newest_ms);
     let newer = newer_items(&own);
@@ -86,10 +85,10 @@ fn seeds(graph: &impl Neighbourhood, mut own: Vec<Own>) -> Vec<Seed> {
     seeds.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let weakest = seeds.first().map_or(0.0, |seed| seed.weight) * weights::WEAKEST_SEED;
     seeds.retain(|seed| seed.weight >= weakest);
-    seeds.truncate(limits::SEED_ITEMS);
-    share_neighbours(&mut seeds);
+    seeds.truncate(budget.seed_items);
+    share_neighbours(&mut seeds, budget);
     for seed in &mut seeds {
-        seed.weight *= weights::seed_degree(graph.item_degree(seed.item));
+        seed.weight *= weights::seed_degree(graph.item_degree(seed.item, budget.degree_cap));
     }
     seeds
 }
@@ -106,10 +105,10 @@ fn newer_items(own: &[Own]) -> Vec<f64> {
 }
 
 /// Divides the visits among the seeds by the root of their weights.
-fn share_neighbours(seeds: &mut [Seed]) {
+fn share_neighbours(seeds: &mut [Seed], budget: &Budget) {
     let total: f64 = seeds.iter().map(|seed| seed.weight.sqrt()).sum();
     for seed in seeds {
-        let share = (limits::NEIGHBOURS as f64 * seed.weight.sqrt() / total) as usize;
-        seed.neighbours = share.min(limits::SEED_NEIGHBOURS);
+        let share = (budget.neighbours as f64 * seed.weight.sqrt() / total) as usize;
+        seed.neighbours = share.min(budget.seed_neighbours);
     }
 }

@@ -1,10 +1,11 @@
 //! Scores from neighbourhoods, computed from the raw edges at the moment of the question.
 //!
 //! There is no training: an event changes the very next answer. Pure: everything comes through the
-//! `Neighbourhood` trait, every fetch is bounded by `crate::limits`, and an answer depends on the set
+//! `Neighbourhood` trait, every fetch is bounded by a [`Budget`], and an answer depends on the set
 //! of edges alone, never on their order of arrival.
 
 mod answer;
+mod budget;
 mod candidates;
 mod for_item;
 mod for_user;
@@ -18,6 +19,7 @@ mod weights;
 mod tests;
 
 pub use answer::{AlsoBought, Scored};
+pub use budget::Budget;
 pub use for_item::for_item;
 pub use for_user::for_user;
 pub use neighbourhood::{Neighbourhood, Touch};

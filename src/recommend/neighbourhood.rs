@@ -37,13 +37,13 @@ pub trait Neighbourhood {
     /// are touches of the user, so their `node` is an item.
     fn around(&self, moment: Touch, side: usize, out: &mut Vec<Touch>);
 
-    /// Number of live touches of an item.
-    fn item_degree(&self, item: u32) -> u32;
+    /// Number of live touches of an item; `cap` if there are more.
+    fn item_degree(&self, item: u32, cap: u32) -> u32;
 
     /// Appends up to `most` items with the greatest degree above 0, greatest first, ties by `compare_items`.
     /// `most` is at most `limits::POPULAR_ITEMS`.
     fn popular(&self, most: usize, out: &mut Vec<u32>);
 
-    /// Orders two items by their keys.
+    /// Orders two items by their encoded keys.
     fn compare_items(&self, a: u32, b: u32) -> Ordering;
 }

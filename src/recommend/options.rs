@@ -1,6 +1,7 @@
 //! What a question may choose: how many, what to leave out, and how much each event type says.
 
 use super::weights::strength;
+use super::{Budget, Touch};
 use crate::limits;
 
 /// Which of the user's own items an answer leaves out.
@@ -72,18 +73,31 @@ pub struct Options<'a> {
     limit: usize,
     pub exclude: Exclude,
     pub kinds: &'a KindWeights,
+    pub budget: Budget,
 }
 
 impl<'a> Options<'a> {
     /// Asks for up to `limit` items; a limit above `limits::RECOMMENDATIONS` is cut to it.
     pub fn new(limit: usize, kinds: &'a KindWeights) -> Self {
-        Self { limit: limit.min(limits::RECOMMENDATIONS), exclude: Exclude::default(), kinds }
+        Self {
+            limit: limit.min(limits::RECOMMENDATIONS),
+            exclude: Exclude::default(),
+            kinds,
+            budget: Budget::LOCAL,
+        }
     }
 
     /// Chooses what to leave out.
     #[must_use]
     pub fn exclude(mut self, exclude: Exclude) -> Self {
         self.exclude = exclude;
+        self
+    }
+
+    /// Chooses how much the answer may look at.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -101,4 +115,33 @@ pub struct ItemOptions<'a> {
     pub kinds: &'a KindWeights,
     /// Most items in the answer; cut to `limits::RECOMMENDATIONS`.
     pub limit: usize,
+    pub budget: Budget,
+}
+
+impl<'a> ItemOptions<'a> {
+    /// Asks for up to `limit` items, met in any way.
+    pub fn new(limit: usize, kinds: &'a KindWeights) -> Self {
+        Self { only: None, kinds, limit, budget: Budget::LOCAL }
+    }
+
+    /// Chooses the kind of both meetings, or any.
+    #[must_use]
+    pub fn only(mut self, only: Option<u8>) -> Self {
+        self.only = only;
+        self
+    }
+
+    /// Chooses how much the answer may look at.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    pub(super) fn counts(&self, touch: &Touch) -> bool {
+        match self.only {
+            Some(kind) => touch.kind == kind,
+            None => self.kinds.weight(touch.kind) > 0.0,
+        }
+    }
 }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Exclude, KindWeights, Neighbourhood, Options, Touch, for_item, for_user, popular};
+use super::{
+    Budget, Exclude, ItemOptions, KindWeights, Neighbourhood, Options, Touch, for_item, for_user,
+    popular,
+};
 use crate::limits;
 
 const VIEWED: u8 = 0;
@@ -120,15 +123,15 @@ impl Neighbourhood for Graph {
         out.extend(window.iter().map(|edge| self.seen_as_item(*edge)));
     }
 
-    fn item_degree(&self, item: u32) -> u32 {
-        self.items.timeline(item).len() as u32
+    fn item_degree(&self, item: u32, cap: u32) -> u32 {
+        (self.items.timeline(item).len() as u32).min(cap)
     }
 
     fn popular(&self, most: usize, out: &mut Vec<u32>) {
         assert!(most <= limits::POPULAR_ITEMS);
         let mut items: Vec<u32> = (0..self.items.keys.len() as u32).collect();
         items.sort_by(|a, b| {
-            let more = self.item_degree(*b).cmp(&self.item_degree(*a));
+            let more = self.items.timeline(*b).len().cmp(&self.items.timeline(*a).len());
             more.then_with(|| self.compare_items(*a, *b))
         });
         out.extend(items.into_iter().take(most));
@@ -176,7 +179,7 @@ proptest! {
         for item in a.items.by_key.keys() {
             for only in [None, Some(PURCHASED)] {
                 let also = |graph: &Graph| -> Vec<(u16, u32, f64)> {
-                    for_item(graph, graph.items.by_key[item], only, &kinds, limit)
+                    for_item(graph, graph.items.by_key[item], &ItemOptions::new(limit, &kinds).only(only))
                         .into_iter()
                         .map(|also| (graph.item(also.item), also.support, also.score))
                         .collect()
@@ -248,19 +251,21 @@ fn hot_items_and_heavy_users_cost_no_more_than_the_limits_say() {
     let heavy = (0..20_000u16).map(|item| view(5000, item, i64::from(item)));
     let graph = Graph::of(everyone_views_much.chain(heavy));
     let kinds = kinds();
-    let window = 2 * limits::WINDOW_TOUCHES + 1;
-    let most = limits::SEEN_TOUCHES + limits::NEIGHBOURS * (1 + window);
-    for user in [0, 5000] {
+    for budget in [Budget::LOCAL, Budget::REMOTE] {
+        let most = budget.seen_touches + budget.neighbours * (2 + 2 * budget.window_touches);
+        for user in [0, 5000] {
+            graph.reads.set(0);
+            let answer = graph.recommend(user, &Options::new(10_000, &kinds).budget(budget));
+            assert!(answer.len() <= limits::RECOMMENDATIONS);
+            assert!(graph.reads.get() <= most, "{} touches read", graph.reads.get());
+            assert!(graph.reads.get() > 60, "a graph this large is read at all");
+        }
         graph.reads.set(0);
-        let answer = graph.recommend(user, &Options::new(10_000, &kinds));
-        assert!(answer.len() <= limits::RECOMMENDATIONS);
-        assert!(graph.reads.get() <= most, "{} touches read", graph.reads.get());
-        assert!(graph.reads.get() > 60, "a graph this large is read at all");
+        let options = ItemOptions::new(10, &kinds).budget(budget);
+        assert!(!for_item(&graph, 0, &options).is_empty());
+        let window = 2 * budget.also_window_touches + 1;
+        assert!(graph.reads.get() <= budget.also_touches + budget.also_users * window);
     }
-    graph.reads.set(0);
-    assert!(!for_item(&graph, 0, None, &kinds, 10).is_empty());
-    let window = 2 * limits::ALSO_WINDOW_TOUCHES + 1;
-    assert!(graph.reads.get() <= limits::ALSO_TOUCHES + limits::ALSO_USERS * window);
 }
 
 #[test]
@@ -326,7 +331,7 @@ fn an_unknown_user_gets_what_is_popular_and_an_unknown_handle_nothing_else() {
     assert_eq!(items, [1, 0]);
     assert_eq!(for_user(&graph, None, &options), popular(&graph, 10));
     assert_eq!(for_user(&graph, Some(99), &options), popular(&graph, 10));
-    assert!(for_item(&graph, 99, None, &kinds, 10).is_empty());
+    assert!(for_item(&graph, 99, &ItemOptions::new(10, &kinds)).is_empty());
 }
 
 #[test]
@@ -336,7 +341,9 @@ fn who_bought_this_also_bought_is_fair_to_small_items() {
     let blockbuster = (100..900u16).map(|user| (user, 3, PURCHASED, 0));
     let viewed_only = (0..10u16).map(|user| view(user, 4, 0));
     let graph = Graph::of(both.chain(blockbuster).chain(viewed_only).chain([(0, 5, PURCHASED, 0)]));
-    let also = for_item(&graph, graph.items.by_key[&1], Some(PURCHASED), &kinds(), 10);
+    let kinds = kinds();
+    let options = ItemOptions::new(10, &kinds).only(Some(PURCHASED));
+    let also = for_item(&graph, graph.items.by_key[&1], &options);
     let rows: Vec<(u16, u32)> =
         also.iter().map(|row| (graph.item(row.item), row.support)).collect();
     assert_eq!(rows, [(2, 10), (5, 1), (3, 10)]);

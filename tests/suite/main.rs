@@ -3,7 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arango_schema;
 mod arango_standin;
+mod arango_store;
+mod arango_wire;
 mod architecture;
 mod commands;
 mod durability;

@@ -137,9 +137,10 @@ fn read_once(store: &MemoryStore, kinds: &KindWeights, read: Read, user: &str, i
             std::hint::black_box(recommend::for_user(&*graph, graph.user_handle(user), &options));
         }
         Read::ForItem => {
-            let found = graph
-                .item_handle(item)
-                .map(|item| recommend::for_item(&*graph, item, None, kinds, RECOMMEND_DEFAULT));
+            let found = graph.item_handle(item).map(|item| {
+                let options = recommend::ItemOptions::new(RECOMMEND_DEFAULT, kinds);
+                recommend::for_item(&*graph, item, &options)
+            });
             std::hint::black_box(found);
         }
         Read::History => {

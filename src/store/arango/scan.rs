@@ -3,17 +3,15 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ArangoStore;
+use super::{ArangoStore, aql};
 use crate::graph::{Collection, Version};
 use crate::limits::ARANGO_SCAN_PAGE;
 use crate::store::{Document, Failure, Remedy};
 
-/// A page of a collection in the order of keys.
-pub(super) const SCAN: &str = include_str!("aql/scan.aql");
-
 #[derive(Deserialize)]
 struct Row {
-    _key: String,
+    #[serde(rename = "_key")]
+    key: String,
     /// Absent in what weir has not written: any put replaces it, as it would replace the least version.
     #[serde(default)]
     version: u64,
@@ -40,13 +38,13 @@ impl ArangoStore {
         let mut after = String::new();
         loop {
             let binds = json!({ "@collection": name, "after": after, "most": ARANGO_SCAN_PAGE });
-            let rows: Vec<Row> = self.database().query(SCAN, binds).await?;
+            let rows: Vec<Row> = self.database().query(aql::SCAN, binds).await?;
             let last = rows.len() < ARANGO_SCAN_PAGE;
             for row in rows {
-                if row._key <= after {
-                    return Err(disorder(name, &after, &row._key));
+                if row.key <= after {
+                    return Err(disorder(name, &after, &row.key));
                 }
-                after.clone_from(&row._key);
+                after.clone_from(&row.key);
                 each(document(name, row));
             }
             if last {
@@ -68,7 +66,7 @@ impl ArangoStore {
 }
 
 fn document(collection: &str, row: Row) -> Document {
-    let Row { _key: key, version, mut body } = row;
+    let Row { key, version, mut body } = row;
     for own in ["_id", "_rev"] {
         body.remove(own);
     }

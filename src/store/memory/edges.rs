@@ -251,7 +251,7 @@ fn is_hexadecimal(uuid: &Uuid, text: &str) -> bool {
 }
 
 pub(super) fn key_bits(key: EdgeKey) -> u32 {
-    key.prefix() as u32
+    key.prefix()
 }
 
 fn shard(bits: u32) -> usize {

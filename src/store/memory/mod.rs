@@ -3,6 +3,7 @@
 //! [`Graph`] is the data structure, plain and synchronous. [`MemoryStore`] shares it between one
 //! writer and many readers; [`snapshot`] carries it over a restart.
 
+mod contract;
 mod edges;
 mod graph;
 mod neighbourhood;

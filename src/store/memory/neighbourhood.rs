@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::graph::{Graph, Moment};
+use crate::graph::compare_by_key;
 use crate::recommend::{Neighbourhood, Touch};
 
 impl Graph {
@@ -59,8 +60,8 @@ impl Neighbourhood for Graph {
         debug_assert!(out[begin..].iter().any(|touch| touch.edge == moment.edge));
     }
 
-    fn item_degree(&self, item: u32) -> u32 {
-        self.popularity.count(item)
+    fn item_degree(&self, item: u32, cap: u32) -> u32 {
+        self.popularity.count(item).min(cap)
     }
 
     fn popular(&self, most: usize, out: &mut Vec<u32>) {
@@ -76,12 +77,13 @@ impl Neighbourhood for Graph {
         }
         let found = &mut out[begin..];
         found.sort_unstable_by(|a, b| {
-            self.item_degree(*b).cmp(&self.item_degree(*a)).then_with(|| self.compare_items(*a, *b))
+            let more = self.popularity.count(*b).cmp(&self.popularity.count(*a));
+            more.then_with(|| self.compare_items(*a, *b))
         });
         out.truncate(begin + most);
     }
 
     fn compare_items(&self, a: u32, b: u32) -> Ordering {
-        self.items.get(a).id.cmp(&self.items.get(b).id)
+        compare_by_key(&self.items.get(a).id, &self.items.get(b).id)
     }
 }

@@ -9,6 +9,7 @@ impl Graph {
     /// The newest entries of a user before a place, at most `limit`, of one type or of all.
     ///
     /// Looks at no more than `scan` edges: a page of a rare type may be short, and still have a `next`.
+    /// Otherwise there is a `next` exactly if another entry follows.
     pub fn history(
         &self,
         user: &str,
@@ -21,17 +22,23 @@ impl Graph {
         let Some(user) = self.users.find(user) else { return page };
         let timeline = &self.user_timelines[user as usize];
         let older = |moment: &Moment| before.is_none_or(|cursor| self.is_before(moment, cursor));
-        let mut last: Option<Moment> = None;
+        let (mut looked_at, mut told) = (None, None);
         for (looked, moment) in timeline.newest_of_prefix(older).enumerate() {
-            if page.entries.len() == limit || looked == scan {
-                page.next = last.map(|last| self.cursor_at(&last));
+            if looked == scan {
+                page.next = looked_at.map(|last| self.cursor_at(&last));
                 break;
             }
-            last = Some(moment);
+            looked_at = Some(moment);
             let kind = TypeIndex(moment.kind());
-            if of.is_none_or(|of| of == kind) {
-                page.entries.push(self.history_entry(moment.edge, kind));
+            if of.is_some_and(|of| of != kind) {
+                continue;
             }
+            if page.entries.len() == limit {
+                page.next = told.map(|last| self.cursor_at(&last));
+                break;
+            }
+            told = Some(moment);
+            page.entries.push(self.history_entry(moment.edge, kind));
         }
         page
     }

@@ -1,6 +1,9 @@
 //! Every document of a graph, once.
 
+use std::ops::Range;
+
 use super::graph::Graph;
+use super::vertices::Vertices;
 use crate::event::TypeIndex;
 use crate::graph::{Class, Collection, Put};
 
@@ -8,9 +11,23 @@ impl Graph {
     /// Calls `each` with a put that would make each document; vertices first.
     pub fn scan(&self, mut each: impl FnMut(&Put<'_>)) {
         for collection in [Collection::Users, Collection::Items] {
-            let vertices = if collection == Collection::Users { &self.users } else { &self.items };
-            for (handle, vertex) in vertices.iter().filter(|(_, vertex)| vertex.exists) {
-                let profile = vertices.profiles.get(&handle);
+            self.scan_vertices(collection, 0..self.vertices(collection).len(), &mut each);
+        }
+        self.scan_edges(0..self.edges.len(), &mut each);
+    }
+
+    /// The same for the vertices of a range of handles.
+    pub(super) fn scan_vertices(
+        &self,
+        collection: Collection,
+        handles: Range<u32>,
+        each: &mut dyn FnMut(&Put<'_>),
+    ) {
+        let vertices = self.vertices(collection);
+        for handle in handles {
+            let vertex = vertices.get(handle);
+            let profile = vertices.profiles.get(&handle);
+            if vertex.exists {
                 each(&Put::stored_vertex(
                     collection,
                     &vertex.id,
@@ -18,7 +35,15 @@ impl Graph {
                 ));
             }
         }
-        (0..self.edges.len()).for_each(|edge| self.with_put(edge, |put| each(put)));
+    }
+
+    /// The same for a range of edges and tombstones.
+    pub(super) fn scan_edges(&self, edges: Range<u32>, each: &mut dyn FnMut(&Put<'_>)) {
+        edges.for_each(|edge| self.with_put(edge, |put| each(put)));
+    }
+
+    pub(super) fn vertices(&self, collection: Collection) -> &Vertices {
+        if collection == Collection::Users { &self.users } else { &self.items }
     }
 
     /// Calls `with` with the put that would make an edge or its tombstone.

@@ -1,6 +1,6 @@
 //! One graph, one writer, many readers.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::graph::{Applied, Graph};
 use crate::event::EventTypes;
@@ -30,8 +30,7 @@ impl MemoryStore {
 
     /// Applies puts in one go; readers wait for it, so a batch is some hundred puts at most.
     pub fn apply(&self, puts: &[Put<'_>]) -> ApplyOutcome {
-        // A panic in a put leaves the graph as usable as the merge rule makes it: applying again heals.
-        let mut graph = self.graph.write().unwrap_or_else(PoisonError::into_inner);
+        let mut graph = self.write();
         let mut outcome = ApplyOutcome::default();
         for put in puts {
             match graph.apply(put) {
@@ -47,9 +46,14 @@ impl MemoryStore {
         self.graph.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A panic in a put leaves the graph as usable as the merge rule makes it: applying again heals.
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Graph> {
+        self.graph.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Throws everything away.
     pub fn clear(&self) {
-        let mut graph = self.graph.write().unwrap_or_else(PoisonError::into_inner);
+        let mut graph = self.write();
         *graph = Graph::new(graph.types().clone());
     }
 }

@@ -73,6 +73,7 @@ impl Vertices {
         }
     }
 
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Vertex)> {
         self.all.iter().enumerate().map(|(handle, vertex)| (handle as u32, vertex))
     }

@@ -18,8 +18,10 @@ pub type Rows = Result<Vec<Value>, AqlError>;
 type Query = fn(&Value, &Collections<'_>) -> Rows;
 
 /// Every text that is answered. The first one is for the check with a foreign client.
-const QUERIES: &[(&str, Query)] =
-    &[("FOR d IN @@collection SORT d._key LIMIT @limit RETURN d", all_by_key)];
+const QUERIES: &[(&str, Query)] = &[
+    ("FOR d IN @@collection SORT d._key LIMIT @limit RETURN d", all_by_key),
+    (weir::store::arango::aql::SCAN, scan_page),
+];
 
 /// Answers a query; `None` if its text is not known.
 pub fn evaluate(text: &str, binds: &Value, collections: &Collections<'_>) -> Option<Rows> {
@@ -52,4 +54,12 @@ fn all_by_key(binds: &Value, collections: &Collections<'_>) -> Rows {
     let limit = binds["limit"].as_u64().unwrap_or(u64::MAX) as usize;
     let documents = bound(binds, "@collection", collections)?;
     Ok(documents.values().take(limit).cloned().collect())
+}
+
+fn scan_page(binds: &Value, collections: &Collections<'_>) -> Rows {
+    let after = binds["after"].as_str().unwrap_or_default();
+    let most = binds["most"].as_u64().unwrap_or(0) as usize;
+    let documents = bound(binds, "@collection", collections)?;
+    let behind = documents.iter().filter(|(key, _)| key.as_str() > after);
+    Ok(behind.take(most).map(|(_, document)| document.clone()).collect())
 }
