@@ -264,7 +264,7 @@ pub const ARANGO_IDLE: std::time::Duration = std::time::Duration::from_secs(55);
 pub const ARANGO_CONNECT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// How long a token counts for that does not say: ArangoDB's own default is an hour.
-pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// How long a cursor that is left early may take to be told so; it expires by itself too.
 pub const ARANGO_CURSOR_FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);

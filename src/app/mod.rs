@@ -1,7 +1,8 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `image`, which
-//! talk to the log through a `wire`; `doctor` and `wal` serve the commands that look at what there is.
+//! talk to the log through a `wire`; `doctor`, `wal`, `migrate`
+//! and `parked` serve the commands of those names.
 
 mod admin;
 mod doctor;
@@ -9,7 +10,9 @@ mod fill;
 mod image;
 mod inlet;
 mod lock;
+mod migrate;
 mod options;
+mod parked;
 mod process;
 mod ready;
 mod roles;
@@ -22,6 +25,8 @@ mod watch;
 mod wire;
 
 pub use doctor::{Report, doctor};
+pub use migrate::{migrate, migration_plan, migration_status};
+pub use parked::{Done, Found, Shelf};
 pub use process::run;
 pub use roles::{Role, Roles};
 pub use status::Snapshot;

@@ -80,25 +80,33 @@ impl Roles {
 
     /// Refuses settings that lack what these roles cannot do without.
     pub(super) fn check(self, settings: &Settings) -> Result<(), Problems> {
-        let missing = |key: &str, advice: String| Problem {
-            key: Some(key.to_owned()),
-            source: "no source".to_owned(),
-            wrong: format!("is not set, and weir {} needs it", self.command),
-            advice,
-        };
         let mut problems = Vec::new();
         if settings.nats.url.is_none() && !self.brings_nats() {
             let advice = "name the NATS server, as --nats-url nats://host:4222, WEIR_NATS__URL, or \
                           url under [nats]; weir dev alone starts one of its own";
-            problems.push(missing("nats.url", advice.to_owned()));
+            problems.push(missing(self.command, "nats.url", advice));
         }
         if settings.arango.url.is_none() && self == Self::PROJECTOR {
-            let advice = "name the ArangoDB, as --arango-url http://host:8529, WEIR_ARANGO__URL, or \
-                          url under [arango]; weir dev keeps the graph in memory";
-            problems.push(missing("arango.url", advice.to_owned()));
+            problems.extend(arango_missing(self.command).0);
         }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
+}
+
+fn missing(command: &str, key: &str, advice: &str) -> Problem {
+    Problem {
+        key: Some(key.to_owned()),
+        source: "no source".to_owned(),
+        wrong: format!("is not set, and weir {command} needs it"),
+        advice: advice.to_owned(),
+    }
+}
+
+/// Says that a command needs an ArangoDB, and how to name it.
+pub(super) fn arango_missing(command: &str) -> Problems {
+    let advice = "name the ArangoDB, as --arango-url http://host:8529, WEIR_ARANGO__URL, or url under \
+                  [arango]; weir dev keeps the graph in memory";
+    Problems(vec![missing(command, "arango.url", advice)])
 }
 
 impl fmt::Display for Roles {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::migrate::MigrateCommand;
+use super::parked::ParkedCommand;
 use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
@@ -110,6 +112,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+
+    /// Make and check the database of a generation in ArangoDB
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+
+    /// Look at events that cannot be applied, try them again, or give them up
+    #[command(subcommand)]
+    Parked(ParkedCommand),
 
     /// Look into the write-ahead log of a weir that does not run
     #[command(subcommand)]
@@ -401,6 +411,10 @@ mod tests {
         for role in ["dev", "gateway", "projector", "api"] {
             insta::assert_snapshot!(format!("help_{role}"), help(&[role]));
         }
+        for verb in ["list", "show", "redrive", "drop"] {
+            insta::assert_snapshot!(format!("help_parked_{verb}"), help(&["parked", verb]));
+        }
+        insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }
 
     #[test]

@@ -4,6 +4,11 @@
 
 mod arguments;
 mod doctor;
+mod generation;
+mod generation_id;
+mod migrate;
+mod parked;
+mod parked_text;
 mod run;
 mod status;
 mod status_text;
@@ -13,4 +18,8 @@ pub use arguments::{
     ApiArguments, Arguments, Command, CommonArguments, ConfigCommand, GatewayArguments, Given,
     SettingsArguments, WalCommand,
 };
+pub use generation::{GenerationCommand, GenerationView, generation_table};
+pub use migrate::MigrateCommand;
+pub use parked::ParkedCommand;
+pub use parked_text::ParkedView;
 pub use run::run;

@@ -50,6 +50,17 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&text)?;
             Ok(well(all_well))
         }
+        Command::Migrate(command) => {
+            let settings = effective(command.settings())?.settings;
+            let (text, all_well) = block_on(command.run(&settings))?;
+            print(&text)?;
+            Ok(well(all_well))
+        }
+        Command::Parked(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Wal(WalCommand::Status { settings, json }) => {
             wal::status(&effective(&settings)?.settings, json)?;
             Ok(ExitCode::SUCCESS)

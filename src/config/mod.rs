@@ -16,6 +16,7 @@ mod sources;
 mod tests;
 
 pub use check::{Problem, Problems};
+pub use humane::parse_duration;
 pub use settings::{
     AdminSettings, ApiSettings, ArangoSettings, EventTypeSettings, GatewaySettings, ImageSettings,
     LogSettings, NatsSettings, ProjectorSettings, QueueSettings, Settings, WalSettings,

@@ -106,8 +106,9 @@ pub(super) const FIELDS: &[Field] = &[
     field("arango.password_file", Kind::Path, Default::None),
     field("arango.ca_file", Kind::Path, Default::None),
     field("arango.database_prefix", Kind::Name(DATABASE_PREFIX_BYTES), Default::Text("recsys")),
-    field("arango.shards", Kind::Count(1, 1_000), Default::Number(3)),
-    field("arango.replication_factor", Kind::Count(1, 10), Default::Number(2)),
+    // As a single server has them, which knows no others.
+    field("arango.shards", Kind::Count(1, 1_000), Default::Number(1)),
+    field("arango.replication_factor", Kind::Count(1, 10), Default::Number(1)),
     field("arango.write_concern", Kind::Count(1, 10), Default::Number(1)),
     field("arango.one_shard", Kind::Bool, Default::Bool(false)),
     field("arango.request_timeout", Kind::Duration(100, HOUR), Default::Number(10 * SECOND)),

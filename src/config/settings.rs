@@ -92,11 +92,11 @@ pub struct ArangoSettings {
     pub user: String,
     #[serde(skip)]
     pub password: Option<SecretSource>,
-    /// Certificates that are trusted beside the system's.
+    /// Certificates that are trusted instead of the public ones.
     pub ca_file: Option<PathBuf>,
     /// A generation's database is `<prefix>_<generation>`.
     pub database_prefix: String,
-    /// Of each collection; a single server has one whatever this says.
+    /// Of each collection; a single server knows only one.
     pub shards: u32,
     /// Copies of each shard.
     pub replication_factor: u32,

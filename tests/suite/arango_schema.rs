@@ -90,6 +90,15 @@ async fn an_application_that_was_ended_is_completed_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_server_without_the_merge_rule_gets_nothing() {
+    let made = Made::empty();
+    made.server.set_version("3.11.9");
+    let SchemaError::Failed(failure) = apply(&made).await.unwrap_err() else { panic!("a failure") };
+    assert_eq!((failure.remedy, failure.code.as_str()), (Remedy::Stop, "arango_too_old"));
+    assert_eq!(made.server.databases(), ["_system"]);
+}
+
+#[tokio::test]
 async fn several_may_apply_at_once() {
     let made = Made::empty();
     let (first, second, third) = tokio::join!(apply(&made), apply(&made), apply(&made));

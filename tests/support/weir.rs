@@ -197,18 +197,9 @@ impl Weir {
         self.child = Some(command.spawn().expect("weir can be started"));
     }
 
-    /// Returns weir without arguments, with the same variables and none of the test's own.
+    /// Returns weir without arguments, with the variables of this one.
     pub fn bare_command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-        let ours = std::env::vars_os().map(|(name, _)| name);
-        for name in ours.filter(|name| name.to_string_lossy().starts_with("WEIR_")) {
-            command.env_remove(name);
-        }
-        let server = binary();
-        if server.is_absolute() {
-            command.env("WEIR_NATS_SERVER", server);
-        }
-        command.env_remove("CREDENTIALS_DIRECTORY");
+        let mut command = command();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -288,6 +279,21 @@ impl Drop for Weir {
             eprintln!("weir's log:\n{}\nits nats-server's log:\n{nats}", self.log());
         }
     }
+}
+
+/// Returns weir without arguments, and with no variables of weir's.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for name in ours.filter(|name| name.to_string_lossy().starts_with("WEIR_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY");
+    let server = binary();
+    if server.is_absolute() {
+        command.env("WEIR_NATS_SERVER", server);
+    }
+    command
 }
 
 /// The nats-server that a weir has started; never a process that only got its number.

@@ -4,9 +4,7 @@ use weir::recommend::{Budget, ItemOptions, KindWeights, Options};
 use weir::store::{HistoryCursor, HistoryEntry, HistoryQuestion, Store};
 
 use super::{Maker, apply};
-use crate::support::events::{
-    ITEMS, USERS, events, interaction, item, retraction, type_of, user,
-};
+use crate::support::events::{ITEMS, USERS, events, interaction, item, retraction, type_of, user};
 use crate::support::seed::Seed;
 
 pub fn weights() -> KindWeights {
@@ -36,7 +34,10 @@ pub async fn what_was_taken_back_is_in_no_read<M: Maker>() {
     let mut all: Vec<_> = (0..30).map(bought).collect();
     all.push(interaction("viewed", "kept", "u", "old", 1));
     all.extend((0..30).map(|n| retraction("refunded", &format!("o{n}"), "u", &format!("i{n}"))));
-    all.extend([interaction("viewed", "v1", "w", "i1", 3), interaction("viewed", "v2", "w", "old", 4)]);
+    all.extend([
+        interaction("viewed", "v1", "w", "i1", 3),
+        interaction("viewed", "v2", "w", "old", 4),
+    ]);
     apply(&store, &all).await;
     let entries = page(&store, "u", 5).await;
     assert_eq!(entries.len(), 1, "what was taken back fills no page: {entries:?}");
@@ -108,7 +109,11 @@ pub async fn a_page_has_a_next_exactly_if_more_follows<M: Maker>() {
     let moment = page(&store, "u", 1).await[0].at_ms;
     let before = Some(HistoryCursor { at_ms: moment, key: None });
     let older = HistoryQuestion { of: None, before, limit: 9 };
-    assert_eq!(store.history("u", &older).await.unwrap().entries.len(), 6, "a moment is not before itself");
+    assert_eq!(
+        store.history("u", &older).await.unwrap().entries.len(),
+        6,
+        "a moment is not before itself"
+    );
 }
 
 pub async fn nobody_knows_unknown_ids<M: Maker>() {

@@ -62,6 +62,8 @@ pub async fn inspect(database: &Database) -> Result<Option<Existing>, Failure> {
         Err(failure) if failure.code == "arango_1228" => return Ok(None),
         Err(failure) => return Err(failure),
     };
+    // Every use of a database begins with a look at it: an older server would drop the merge rule without a word.
+    database.server().await?;
     let listed: Collections = get(database, "_api/collection?excludeSystem=true").await?;
     let names: Vec<String> = listed.result.into_iter().map(|collection| collection.name).collect();
     let collections: BTreeMap<String, super::existing::Collection> =
