@@ -326,3 +326,15 @@ pub const PARKED_PAGE: usize = 1000;
 pub const ARANGO_LOOKS: usize = 8;
 /// Bytes of events that wait to be tried again, unless configured: an hour of one unwritable shard, some millions of events.
 pub const RETRY_BYTES: u64 = 4 << 30;
+/// Attempts at a batch of which all fails for the store's sake before it goes to RETRY: with their pauses about
+/// three seconds, in which the breaker opens if most of everything fails.
+pub const STORE_TRIES: u32 = 10;
+
+/// What waits to be set aside by one process: beyond it the workers wait, and so does what they would pull.
+pub const SET_ASIDE_WAITING: usize = 2_000;
+
+/// What is set aside in one go: that many answers of the server are awaited together.
+pub const SET_ASIDE_AT_ONCE: usize = 256;
+
+/// Seconds that a reader is asked to wait when no store answers: breakers try again about that often.
+pub const READ_RETRY_AFTER_S: u32 = 2;

@@ -85,7 +85,8 @@ impl Admin {
                 (names::RELAY_HEALED_EVENTS, number(relay.healed)),
             ]);
         }
-        if let Some(image) = &self.parts.image {
+        let graphs = self.parts.graphs.as_ref();
+        if let Some(image) = graphs.and_then(|graphs| graphs.image.as_ref()) {
             let (edges, bytes) = {
                 let graph = image.store.read();
                 (graph.edge_count(), graph.bytes())

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::options;
 use crate::config::Settings;
-use crate::stream::{EventLog, Finding, Nats, NatsOptions};
+use crate::stream::{EventLog, Finding, Nats};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);

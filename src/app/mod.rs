@@ -1,12 +1,17 @@
 //! Composition: settings become components, components become roles.
 //!
-//! The only place where components meet. `process` runs any set of roles out of `inlet` and `image`, which
-//! talk to the log through a `wire`; `doctor`, `wal`, `migrate`
-//! and `parked` serve the commands of those names.
+//! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
+//! talk to the log through a `wire`; `doctor`, `wal`, `migrate` and `parked` serve the commands of those
+//! names.
 
 mod admin;
+mod beside;
+mod databases;
 mod doctor;
 mod fill;
+mod following;
+mod graph_status;
+mod graphs;
 mod image;
 mod inlet;
 mod lock;
@@ -17,6 +22,7 @@ mod process;
 mod ready;
 mod roles;
 mod rules;
+mod serving;
 mod signals;
 mod status;
 mod tasks;
@@ -31,6 +37,3 @@ pub use process::run;
 pub use roles::{Role, Roles};
 pub use status::Snapshot;
 pub use wal::{export, verify, wal_status};
-
-/// Components name the active generation by this until generations can be switched.
-pub const GENERATION: &str = "g1";

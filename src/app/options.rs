@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
@@ -13,6 +14,9 @@ use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
 use crate::stream::{Credentials, NatsOptions};
 use crate::{broker, gateway, projector, relay, stream, wal};
+
+/// The type that counts as a purchase for reads, and of which an image forgets nothing.
+pub(super) const PURCHASE_TYPE: &str = "purchased";
 
 /// How long after a change the graph is written to its snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
@@ -52,8 +56,13 @@ impl Layout {
         self.0.join("nats")
     }
 
-    pub fn snapshot(&self) -> PathBuf {
-        self.0.join("graph").join("g1.snapshot")
+    pub fn snapshot(&self, bounded: bool) -> PathBuf {
+        self.0.join("graph").join(if bounded { "recent.snapshot" } else { "g1.snapshot" })
+    }
+
+    /// The generations as they were seen last.
+    pub fn generations(&self) -> PathBuf {
+        self.0.join("generations.json")
     }
 }
 
@@ -189,11 +198,27 @@ pub(super) fn relay(settings: &Settings, layout: &Layout) -> relay::Options {
     relay::Options { drain: settings.drain_deadline, ..relay::Options::new(layout.wal()) }
 }
 
-pub(super) fn projector(layout: &Layout) -> anyhow::Result<projector::Options> {
-    let snapshot = layout.snapshot();
+/// How the graph in memory is kept; one that is bounded has a file of its own.
+pub(super) fn image(
+    settings: &Settings,
+    layout: &Layout,
+    rules: &Rules,
+) -> anyhow::Result<projector::Options> {
+    let always = rules.types.find(PURCHASE_TYPE);
+    let recent = settings.image.days.map(|days| projector::Recent { days, always });
+    let snapshot = layout.snapshot(recent.is_some());
     if let Some(folder) = snapshot.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY })
+    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY, recent })
+}
+
+pub(super) fn workers(settings: &Settings) -> projector::WorkerOptions {
+    let from = &settings.projector;
+    projector::WorkerOptions {
+        workers: from.workers,
+        batch: from.batch_events,
+        ack_wait: from.ack_wait,
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
-use super::image::Image;
+use super::graphs::Graphs;
 use super::inlet::Inlet;
 use super::lock::lock;
 use super::options::{self, Layout};
@@ -23,7 +23,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::http::{App, Bound, bind, serve};
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::telemetry::{Metrics, UPKEEP};
 
 /// Runs roles until a signal or until a component fails, then drains under the configured deadline.
@@ -86,7 +86,8 @@ async fn start_broker(
 struct Built {
     parts: Parts,
     inlet: Option<Inlet>,
-    image: Option<Image>,
+    graphs: Option<Graphs>,
+    rules: Rules,
 }
 
 impl Built {
@@ -102,18 +103,15 @@ impl Built {
             true => Some(Inlet::build(settings, layout, &rules, &wire).await?),
             false => None,
         };
-        let image = match roles.has(Role::Api) {
-            true => Some(Image::build(layout, &rules, &wire).await?),
-            false => None,
-        };
+        let graphs = Graphs::build(settings, layout, roles, &rules, &wire).await?;
         let parts = Parts {
             roles,
             wire,
             log,
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
-            image: image.as_ref().map(|image| image.part.clone()),
+            graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, inlet, image })
+        Ok(Self { parts, inlet, graphs, rules })
     }
 
     async fn serve(
@@ -122,7 +120,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, inlet, image } = self;
+        let Self { parts, inlet, graphs, rules } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -134,7 +132,7 @@ impl Built {
         let listen = ports.public.as_ref().map(|bound| bound.address().to_string());
 
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
-        let (query, projector) = image.map(|image| (image.query, image.projector)).unzip();
+        let query = query(&parts, &rules);
         if let Some(bound) = ports.public {
             let app = public_app(gateway, query, &console);
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
@@ -145,8 +143,8 @@ impl Built {
         if let Some(relay) = relay {
             stages.movers.spawn("the relay", relay.run(stages.movers.token()));
         }
-        if let Some(projector) = projector {
-            stages.movers.spawn("the projector", projector.run(stages.movers.token()));
+        if let Some(graphs) = graphs {
+            graphs.start(&mut stages.movers, &mut stages.watchers);
         }
         let app = App::new(console.admin_routes());
         let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
@@ -195,6 +193,13 @@ async fn drain(mut stages: Stages, parts: &Parts) {
         took_ms = clock::now_ms() - began,
         "weir has stopped; nothing that was accepted is lost"
     );
+}
+
+/// The reads over what is served, if this process serves anything.
+fn query(parts: &Parts, rules: &Rules) -> Option<Query> {
+    let served = parts.graphs.as_ref()?.served.clone()?;
+    let options = query::Options { purchase_type: options::PURCHASE_TYPE.to_owned() };
+    Some(Query::new(served, rules.types.clone(), &options))
 }
 
 fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {

@@ -7,10 +7,13 @@ use http::StatusCode;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::following::Followed;
+use super::graphs::GraphsPart;
 use super::roles::Role;
 use super::status::Parts;
 use crate::http::json;
 use crate::projector::Phase;
+use crate::query::Database;
 
 /// What decides on readiness, at one moment; what a process has not is absent.
 #[derive(Debug, Clone)]
@@ -19,6 +22,7 @@ pub(super) struct Facts {
     pub nats_connected: bool,
     pub wal: Option<WalFacts>,
     pub image: Option<ImageFacts>,
+    pub database: Option<DatabaseFacts>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +35,17 @@ pub(super) struct WalFacts {
 pub(super) struct ImageFacts {
     pub phase: Phase,
     pub applied_through: u64,
+}
+
+/// What is known of ArangoDB.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DatabaseFacts {
+    /// Why the active generation is not written to by this process.
+    pub waiting: Option<String>,
+    /// Whether its breaker for writes is open.
+    pub writes_fail: bool,
+    /// Whether reads fail so often that they are not tried.
+    pub reads_fail: bool,
 }
 
 /// What is told of one role.
@@ -51,7 +66,8 @@ struct Answer {
 impl Facts {
     pub fn of(parts: &Parts, draining: &CancellationToken) -> Self {
         let wal = parts.inlet.as_ref().map(|inlet| inlet.wal.status());
-        let image = parts.image.as_ref().map(|image| ImageFacts {
+        let graphs = parts.graphs.as_ref();
+        let image = graphs.and_then(|graphs| graphs.image.as_ref()).map(|image| ImageFacts {
             phase: image.status.phase(),
             applied_through: image.status.applied_through.load(Ordering::Relaxed),
         });
@@ -60,8 +76,26 @@ impl Facts {
             nats_connected: parts.log.nats().link().borrow().connected,
             wal: wal.map(|wal| WalFacts { full: wal.full, degraded: wal.degraded }),
             image,
+            database: graphs.and_then(database),
         }
     }
+}
+
+fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
+    graphs.databases.as_ref()?;
+    let mut facts = DatabaseFacts::default();
+    if let Some(following) = &graphs.following {
+        match following.all().remove(&graphs.generations.view().active_id()) {
+            Some(Followed::Working { handle, .. }) => facts.writes_fail = handle.gate.is_open(),
+            Some(Followed::Waiting(why)) => facts.waiting = Some(why),
+            None => facts.waiting = Some("the generations are not known yet".to_owned()),
+        }
+    }
+    if let Some(served) = &graphs.served {
+        let serving = served.borrow();
+        facts.reads_fail = serving.database.as_ref().is_some_and(Database::is_away);
+    }
+    Some(facts)
 }
 
 /// Judges one role by the parts that do its duty.
@@ -90,23 +124,36 @@ fn gateway(facts: &Facts, degraded: &mut Vec<String>) -> bool {
 
 /// Ready when it can advance.
 fn projector(facts: &Facts, degraded: &mut Vec<String>) -> bool {
-    let advances = match &facts.image {
-        Some(image) => image.phase != Phase::Waiting,
-        None => facts.nats_connected,
+    let log_answers = match (&facts.database, &facts.image) {
+        (None, Some(image)) => image.phase != Phase::Waiting,
+        _ => facts.nats_connected,
     };
-    if !advances {
+    if !log_answers {
         degraded.push("the log does not answer: the graph does not advance".to_owned());
     }
-    advances
+    let Some(database) = &facts.database else { return log_answers };
+    if let Some(why) = &database.waiting {
+        degraded.push(format!("the active generation is not written to: {why}"));
+    }
+    if database.writes_fail {
+        degraded.push("ArangoDB does not take events: they wait in the log".to_owned());
+    }
+    log_answers && database.waiting.is_none() && !database.writes_fail
 }
 
 /// Ready when there is something to answer from.
 fn api(facts: &Facts, degraded: &mut Vec<String>) -> bool {
     let Some(image) = &facts.image else { return false };
     if image.phase != Phase::Live {
-        degraded.push("the graph is behind the log".to_owned());
+        degraded.push("the graph in memory is behind the log".to_owned());
     }
-    image.phase == Phase::Live || image.applied_through > 0
+    let database = facts.database.as_ref();
+    if database.is_some_and(|database| database.reads_fail) {
+        degraded
+            .push("ArangoDB does not answer: what the graph in memory lacks is missing".to_owned());
+    }
+    let database_answers = database.is_some_and(|database| !database.reads_fail);
+    image.phase == Phase::Live || image.applied_through > 0 || database_answers
 }
 
 /// 200 when all the roles asked for are ready, else 503; the body names what is degraded.
@@ -130,6 +177,7 @@ mod tests {
             nats_connected: true,
             wal: Some(SOUND),
             image: Some(ImageFacts { phase: Phase::Live, applied_through: 9 }),
+            database: None,
         }
     }
 
@@ -160,5 +208,21 @@ mod tests {
         let away = Facts { nats_connected: false, ..projector };
         assert_eq!(judge(Role::Projector, &away).degraded.len(), 1);
         assert!(!judge(Role::Projector, &away).ready);
+    }
+
+    #[test]
+    fn a_database_decides_on_writing_and_helps_with_reading() {
+        let with = |database| Facts { database: Some(database), ..fine() };
+        assert_eq!(ready(&with(DatabaseFacts::default())), [true, true, true]);
+        let writes = DatabaseFacts { writes_fail: true, ..DatabaseFacts::default() };
+        assert_eq!(ready(&with(writes)), [true, false, true]);
+        let waiting =
+            DatabaseFacts { waiting: Some("no database".into()), ..DatabaseFacts::default() };
+        assert_eq!(ready(&with(waiting)), [true, false, true]);
+        let cold = Some(ImageFacts { phase: Phase::CatchingUp, applied_through: 0 });
+        let reads = DatabaseFacts { reads_fail: true, ..DatabaseFacts::default() };
+        assert_eq!(ready(&Facts { image: cold.clone(), ..with(reads) }), [true, true, false]);
+        let reads = DatabaseFacts::default();
+        assert_eq!(ready(&Facts { image: cold, ..with(reads) }), [true, true, true]);
     }
 }

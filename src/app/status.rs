@@ -1,19 +1,17 @@
 //! What `/admin/status` tells: the whole process at one moment.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::GENERATION;
 use super::fill::Level;
-use super::image::ImagePart;
+use super::graph_status::{self, Graph};
+use super::graphs::GraphsPart;
 use super::inlet::InletPart;
 use super::roles::{Role, Roles};
 use super::wire::Wire;
-use crate::store::memory::Counts;
 use crate::stream::{EventLog, LogState};
-use crate::{projector, relay, wal};
+use crate::{relay, wal};
 
 /// How long the stream is asked before the answer goes without it.
 const ASK_DEADLINE: Duration = Duration::from_secs(1);
@@ -26,7 +24,7 @@ pub(super) struct Parts {
     /// Over a connection of its own, which waits for nothing else.
     pub log: EventLog,
     pub inlet: Option<InletPart>,
-    pub image: Option<ImagePart>,
+    pub graphs: Option<GraphsPart>,
 }
 
 /// One moment of a process; what it has not is left out.
@@ -41,7 +39,7 @@ pub struct Snapshot {
     #[serde(skip_serializing_if = "Option::is_none")]
     relay: Option<relay::Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generations: Option<Vec<Generation>>,
+    generations: Option<Vec<Graph>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,26 +60,6 @@ struct NatsState {
     alarm: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Generation {
-    id: &'static str,
-    state: &'static str,
-    store: &'static str,
-    phase: projector::Phase,
-    applied_through: u64,
-    /// Events of the log that are not applied yet.
-    lag: u64,
-    digest: String,
-    fingerprint: String,
-    documents: Counts,
-    bytes: usize,
-    events: u64,
-    superseded_puts: u64,
-    undecodable: u64,
-    last_undecodable: Option<projector::LastUndecodable>,
-}
-
 impl Parts {
     /// Returns one moment, asked in the order of the flow: the WAL and the relay, the stream, the graph. So a
     /// status without a lag anywhere means that everything accepted before it is applied.
@@ -96,7 +74,10 @@ impl Parts {
             nats: self.nats_state(state.as_ref()),
             wal,
             relay,
-            generations: self.image.as_ref().map(|image| vec![generation(image, state.as_ref())]),
+            generations: match &self.graphs {
+                Some(graphs) => Some(graph_status::all(graphs, state.as_ref()).await),
+                None => None,
+            },
         }
     }
 
@@ -114,30 +95,5 @@ impl Parts {
             max_bytes: state.map(|state| state.max_bytes),
             alarm: state.and_then(|state| Level::of(state.bytes, state.max_bytes).alarm()),
         }
-    }
-}
-
-fn generation(image: &ImagePart, state: Option<&LogState>) -> Generation {
-    let status = &image.status;
-    let graph = image.store.read();
-    // Read behind the graph's lock: the digest is of at least this place.
-    let applied_through = status.applied_through.load(Ordering::Acquire);
-    let pending = status.pending.load(Ordering::Relaxed);
-    let lag = state.map_or(pending, |state| state.last_sequence.saturating_sub(applied_through));
-    Generation {
-        id: GENERATION,
-        state: "active",
-        store: "memory",
-        phase: status.phase(),
-        applied_through,
-        lag,
-        digest: graph.digest().to_string(),
-        fingerprint: image.fingerprint.clone(),
-        documents: graph.counts(),
-        bytes: graph.bytes(),
-        events: status.events.load(Ordering::Relaxed),
-        superseded_puts: status.superseded_puts.load(Ordering::Relaxed),
-        undecodable: status.undecodable.load(Ordering::Relaxed),
-        last_undecodable: status.last_undecodable(),
     }
 }

@@ -69,13 +69,23 @@ impl Breaker {
         self.state != State::Closed
     }
 
+    /// Says until when nothing may be asked, without taking a permit.
+    pub fn waits_until(&self, now_ms: u64) -> Option<u64> {
+        match self.state {
+            State::Open { until_ms, .. } | State::Trying { until_ms, .. } => {
+                Some(until_ms).filter(|until_ms| now_ms < *until_ms)
+            }
+            State::Closed => None,
+        }
+    }
+
     /// Says what may be done now. A trial that is permitted is expected to be noted.
     pub fn permit(&mut self, now_ms: u64) -> Permit {
+        if let Some(until_ms) = self.waits_until(now_ms) {
+            return Permit::WaitUntil(until_ms);
+        }
         match self.state {
             State::Closed => Permit::Go,
-            State::Open { until_ms, .. } | State::Trying { until_ms, .. } if now_ms < until_ms => {
-                Permit::WaitUntil(until_ms)
-            }
             State::Open { wait_ms, .. } | State::Trying { wait_ms, .. } => {
                 self.state =
                     State::Trying { until_ms: now_ms + 2 * self.options.wait_ms.1, wait_ms };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::join_all;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -87,11 +87,12 @@ impl RetryQueue {
             return entries.iter().map(|_| Err(error.clone())).collect();
         }
         let now = OffsetDateTime::now_utc();
-        let sending = entries.iter().map(|entry| {
-            let due = now + due_in(entry);
-            async move { self.schedule_one(entry, due).await }
-        });
-        futures_util::stream::iter(sending).buffered(limits::RETRY_FLIGHTS).collect().await
+        let mut results = Vec::with_capacity(entries.len());
+        for part in entries.chunks(limits::RETRY_FLIGHTS) {
+            let sending = part.iter().map(|entry| self.schedule_one(entry, now + due_in(entry)));
+            results.extend(join_all(sending).await);
+        }
+        results
     }
 
     async fn schedule_one(&self, entry: &Entry, due: OffsetDateTime) -> Result<(), QueueError> {

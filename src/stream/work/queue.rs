@@ -20,7 +20,8 @@ use crate::stream::work::delivery::{Delivery, ack_all, nak_all};
 use crate::stream::work::options::WorkOptions;
 use crate::stream::work::session::WorkSession;
 
-type Opening = Pin<Box<dyn Future<Output = Result<(StreamHandle, WorkSession), ReadError>> + Send>>;
+type Opening =
+    Pin<Box<dyn Future<Output = Result<(StreamHandle, WorkSession), ReadError>> + Send + Sync>>;
 
 enum State {
     Closed,
