@@ -1,8 +1,10 @@
-//! The log of events on NATS `JetStream`, and the only place that knows how it is spoken to.
+//! The log of events on NATS `JetStream` and what lies beside it, and the only place that knows how it is spoken to.
 //!
-//! `connection` keeps a link up, `log` is the stream itself, `ensure` makes it, `publish` writes to it,
-//! `reader` follows it, `work` shares it out, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
-//! `findings` say what the stream and its server must be for the promise to hold.
+//! `connection` keeps a link up (who weir is: `credentials`), `handle` is one stream, `log` the log itself. `ensure`
+//! makes it, `publish` writes to it, `reader` follows it, `work` shares it out, `position` (pure) tells whether a
+//! remembered place still exists. `declaration` and `findings` say what stream and server must be for the promise
+//! to hold. Beside the log (`side`, followed by `follow`): `kv`, what processes agree on; `retry` and `parked`,
+//! events that failed, as an `entry` in the persisted `form`.
 
 mod ack_subject;
 mod connection;

@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{ConsumerErrorKind, ConsumerResetErrorKind};
 use async_nats::jetstream::{ErrorCode, stream::ConsumerError};
 use serde::Serialize;
 
-use crate::stream::handle::StreamHandle;
+use crate::stream::handle::{LogState, StreamHandle};
 use crate::stream::position::Epoch;
 use crate::stream::reader::ReadError;
 use crate::stream::work::options::{WorkOptions, repaired};
@@ -48,7 +48,9 @@ impl WorkQueue {
     /// the consumer is made anew.
     pub async fn reset(&mut self, from: u64) -> Result<(), ReadError> {
         let handle = self.handle().await;
-        prepare(&handle, &self.options, None).await?;
+        if info(&handle, &self.options.durable).await?.is_none() {
+            create(&handle, self.options.declared()).await?;
+        }
         self.forget();
         let reset = handle.stream().reset_consumer(&self.options.durable, Some(from.max(1)));
         match handle.bounded(reset, "no answer").await? {
@@ -89,27 +91,29 @@ pub async fn prepare(
     options: &WorkOptions,
     expected: Option<&Epoch>,
 ) -> Result<(), ReadError> {
-    let state = handle.state().await?;
-    let diverged = |position, reason| Err(ReadError::Diverged { position, reason });
-    let Some(info) = info(handle, &options.durable).await? else {
-        if expected.is_some() && expected != state.epoch.as_ref() {
-            return diverged(0, "it has another epoch");
-        }
-        tracing::info!(
-            durable = options.durable,
-            "the work begins with the stream's first message"
-        );
+    let mut state = handle.state().await?;
+    let info = info(handle, &options.durable).await?;
+    let position = info.as_ref().map_or(0, |info| info.delivered.stream_sequence);
+    if position > state.last_sequence {
+        // The state was asked first, so the stream may have grown since.
+        state = handle.state().await?;
+    }
+    if let Some(reason) = divergence(expected, &state, position) {
+        return Err(ReadError::Diverged { position, reason });
+    }
+    let Some(info) = info else {
+        tracing::info!(durable = options.durable, "the work begins with the first message");
         return create(handle, options.declared()).await;
     };
-    let delivered = info.delivered.stream_sequence;
-    if expected.is_some() && expected != state.epoch.as_ref() {
-        return diverged(delivered, "it has another epoch");
-    }
-    // The state was asked first, so the stream may have grown since.
-    if delivered > state.last_sequence && delivered > handle.state().await?.last_sequence {
-        return diverged(delivered, "it ends before what was delivered");
-    }
     repair(handle, options, info).await
+}
+
+/// Tells what differs if the stream is not the one that was worked on up to a sequence. Pure.
+fn divergence(expected: Option<&Epoch>, state: &LogState, delivered: u64) -> Option<&'static str> {
+    if expected.is_some() && expected != state.epoch.as_ref() {
+        return Some("it has another epoch");
+    }
+    (delivered > state.last_sequence).then_some("it ends before what was delivered")
 }
 
 async fn repair(handle: &StreamHandle, options: &WorkOptions, info: Info) -> Result<(), ReadError> {
@@ -169,4 +173,29 @@ fn consumer_error(error: &ConsumerError) -> ReadError {
 
 fn is(error: &ConsumerError, code: ErrorCode) -> bool {
     matches!(error.kind(), ConsumerErrorKind::JetStream(e) if e.error_code() == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_stream_or_one_that_lost_its_end_has_diverged() {
+        let epoch = |name: &str| Epoch(name.to_owned());
+        let state = LogState {
+            epoch: Some(epoch("one")),
+            first_sequence: 1,
+            last_sequence: 10,
+            messages: 10,
+            bytes: 0,
+            max_bytes: -1,
+        };
+        assert_eq!(divergence(None, &state, 10), None);
+        assert_eq!(divergence(Some(&epoch("one")), &state, 10), None);
+        assert!(divergence(Some(&epoch("two")), &state, 0).is_some());
+        assert!(divergence(None, &state, 11).is_some());
+        let nameless = LogState { epoch: None, ..state };
+        assert!(divergence(Some(&epoch("one")), &nameless, 0).is_some());
+        assert_eq!(divergence(None, &nameless, 0), None);
+    }
 }
