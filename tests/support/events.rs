@@ -37,8 +37,18 @@ pub fn events(seed: &Seed, count: usize) -> Vec<Event<'static>> {
 
 fn event(seed: &Seed, types: &EventTypes) -> Event<'static> {
     let names = [
-        "viewed", "viewed", "viewed", "purchased", "purchased", "liked", "removed_from_cart", "refunded",
-        "unliked", "user_profile", "item_profile", "searched",
+        "viewed",
+        "viewed",
+        "viewed",
+        "purchased",
+        "purchased",
+        "liked",
+        "removed_from_cart",
+        "refunded",
+        "unliked",
+        "user_profile",
+        "item_profile",
+        "searched",
     ];
     let name = names[seed.pick(0..names.len() as u64) as usize];
     let event_type = types.find(name).expect("built in");
@@ -69,7 +79,8 @@ fn moment(seed: &Seed) -> i64 {
 }
 
 fn lines(seed: &Seed) -> Vec<Line<'static>> {
-    let line = |_| Line { item: id(item(seed.pick(0..ITEMS))), value: Some(seed.pick(0..9) as f64) };
+    let line =
+        |_| Line { item: id(item(seed.pick(0..ITEMS))), value: Some(seed.pick(0..9) as f64) };
     (0..seed.pick(1..4)).map(line).collect()
 }
 
