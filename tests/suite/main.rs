@@ -8,6 +8,7 @@ mod arango_standin;
 mod arango_store;
 mod arango_wire;
 mod architecture;
+mod conformance;
 mod durability;
 mod http;
 mod nats_producers;
