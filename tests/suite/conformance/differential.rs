@@ -25,8 +25,8 @@ const TIGHT: Budget = Budget {
 };
 
 /// Sets of events, and events in each.
-const SETS: usize = 12;
-const EVENTS: u64 = 260;
+const SETS: usize = 5;
+const EVENTS: u64 = 220;
 
 /// Every answer that there is to be had, with the question.
 async fn answers(store: &impl Store, budget: Budget) -> Vec<(String, Vec<Recommended>)> {
@@ -89,7 +89,13 @@ async fn memory_and_arango_hold_the_same_and_answer_alike() {
             apply(&arango, batch).await;
         }
         assert_eq!(documents(&memory).await, documents(&arango).await, "set {set}");
-        for budget in [TIGHT, Budget::REMOTE, Budget::LOCAL] {
+        // The largest says nothing that the others do not, and takes the longest.
+        let budgets = if set == 0 {
+            &[TIGHT, Budget::REMOTE, Budget::LOCAL][..]
+        } else {
+            &[TIGHT, Budget::REMOTE]
+        };
+        for budget in budgets.iter().copied() {
             let (of_memory, of_arango) =
                 (answers(&memory, budget).await, answers(&arango, budget).await);
             for (expected, told) in of_memory.iter().zip(&of_arango) {

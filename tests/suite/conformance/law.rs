@@ -32,7 +32,8 @@ pub async fn order_repetition_and_batches_make_no_difference<M: Maker>() {
 }
 
 pub async fn every_put_has_its_verdict_in_its_place<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let first = [interaction("viewed", "1", "u", "i", 1), interaction("liked", "2", "u", "i", 2)];
     let verdicts = apply(&store, &first).await;
     assert_eq!(verdicts, vec![Verdict::Applied; 4], "user, item and two edges");

@@ -29,7 +29,8 @@ async fn page(store: &impl Store, user: &str, limit: usize) -> Vec<HistoryEntry>
 }
 
 pub async fn what_was_taken_back_is_in_no_read<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let bought = |n: u64| interaction("purchased", &format!("o{n}"), "u", &format!("i{n}"), 9);
     let mut all: Vec<_> = (0..30).map(bought).collect();
     all.push(interaction("viewed", "kept", "u", "old", 1));
@@ -49,7 +50,8 @@ pub async fn what_was_taken_back_is_in_no_read<M: Maker>() {
 }
 
 pub async fn pages_of_a_history_visit_everything_once_in_order<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let all = events(&Seed::new(), 300);
     apply(&store, &all).await;
     let types = ["viewed", "purchased"].map(|name| Some(type_of(name)));
@@ -91,7 +93,8 @@ async fn paged(
 }
 
 pub async fn a_page_has_a_next_exactly_if_more_follows<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let mut all: Vec<_> =
         (0..4).map(|n| interaction("viewed", &format!("v{n}"), "u", "i", 10 + n)).collect();
     all.extend((0..3).map(|n| interaction("liked", &format!("l{n}"), "u", "i", n)));
@@ -117,7 +120,8 @@ pub async fn a_page_has_a_next_exactly_if_more_follows<M: Maker>() {
 }
 
 pub async fn nobody_knows_unknown_ids<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let kinds = weights();
     let nobody = async || store.for_user("nobody", &Options::new(5, &kinds)).await.unwrap();
     assert_eq!(nobody().await, []);
@@ -135,7 +139,8 @@ pub async fn nobody_knows_unknown_ids<M: Maker>() {
 }
 
 pub async fn ids_of_all_forms_come_back_as_they_were<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let mut all = Vec::new();
     for n in 0..4 {
         for m in 0..ITEMS {
@@ -163,7 +168,8 @@ pub async fn ids_of_all_forms_come_back_as_they_were<M: Maker>() {
 }
 
 pub async fn one_event_changes_the_next_answer<M: Maker>() {
-    let store = M::default().made().await;
+    let mut maker = M::default();
+    let store = maker.made().await;
     let mut all = Vec::new();
     for (user, items) in [("maker", ["drill", "screws"]), ("reader", ["novel", "lamp"])] {
         for (minute, item) in (0..).zip(items) {

@@ -66,8 +66,7 @@ impl Kept {
             write_concern: 1,
             one_shard: false,
         };
-        let now = weir::clock::now_ms();
-        schema::apply(&database, &target, now, &mut |_| {}).await.expect("the database is made");
+        schema::apply(&database, &target, &mut |_| {}).await.expect("the database is made");
         ArangoStore::new(database, types).popular_for(Duration::ZERO)
     }
 }

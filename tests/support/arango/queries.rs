@@ -30,7 +30,7 @@ const FOREIGN: &str = "FOR d IN @@collection SORT d._key LIMIT @limit RETURN d";
 pub fn evaluate(text: &str, binds: &Value, collections: &Collections<'_>) -> Option<Rows> {
     known(text).then(|| {
         let query = parse(text).map_err(|message| AqlError { number: 1501, message })?;
-        run::Run { binds, collections }.query(&query)
+        run::Run::new(binds, collections).query(&query)
     })
 }
 

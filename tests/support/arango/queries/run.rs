@@ -1,8 +1,9 @@
-//! What a query says, computed over the documents in the most obvious way: no index, every document.
+//! What a query says, computed over the documents in the most obvious way.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -11,9 +12,13 @@ use super::parse::{Clause, Expr, Query, Source};
 use super::{AqlError, Rows, bound};
 
 pub struct Run<'a> {
-    pub binds: &'a Value,
-    pub collections: &'a Collections<'a>,
+    binds: &'a Value,
+    collections: &'a Collections<'a>,
+    indexes: RefCell<HashMap<(&'a str, &'a str), Index<'a>>>,
 }
+
+/// Documents of one collection by the text in one of their attributes.
+type Index<'a> = HashMap<&'a str, Vec<&'a Value>>;
 
 /// The variables of one row; the last one of a name counts.
 #[derive(Clone, Default)]
@@ -22,15 +27,25 @@ struct Row<'a>(Vec<(&'a str, Cow<'a, Value>)>);
 type Found<T> = Result<T, AqlError>;
 
 impl<'a> Run<'a> {
+    pub fn new(binds: &'a Value, collections: &'a Collections<'a>) -> Self {
+        Self { binds, collections, indexes: RefCell::default() }
+    }
+
     pub fn query(&self, query: &'a Query) -> Rows {
         self.rows(query, &Row::default())
     }
 
     fn rows(&self, query: &'a Query, outside: &Row<'a>) -> Rows {
         let mut rows = vec![outside.clone()];
-        for clause in &query.clauses {
+        for (place, clause) in query.clauses.iter().enumerate() {
             rows = match clause {
-                Clause::For(name, source) => self.each(name, source, &rows)?,
+                Clause::For(name, source) => {
+                    let equal = match query.clauses.get(place + 1) {
+                        Some(Clause::Filter(condition)) => equality(condition, name),
+                        _ => None,
+                    };
+                    self.each(name, source, equal, &rows)?
+                }
                 Clause::Filter(condition) => self.filter(condition, rows)?,
                 Clause::Sort(by) => self.sort(by, rows)?,
                 Clause::Limit(most) => {
@@ -57,7 +72,13 @@ impl<'a> Run<'a> {
         Ok(Vec::new())
     }
 
-    fn each(&self, name: &'a str, source: &'a Source, rows: &[Row<'a>]) -> Found<Vec<Row<'a>>> {
+    fn each(
+        &self,
+        name: &'a str,
+        source: &'a Source,
+        equal: Option<(&'a str, &'a Expr)>,
+        rows: &[Row<'a>],
+    ) -> Found<Vec<Row<'a>>> {
         let mut all = Vec::new();
         for row in rows {
             let mut with = |value: Cow<'a, Value>| {
@@ -65,18 +86,40 @@ impl<'a> Run<'a> {
                 row.0.push((name, value));
                 all.push(row);
             };
-            match source {
-                Source::Collection(bind) => {
+            match (source, equal) {
+                (Source::Collection(bind), Some((attribute, to))) => {
+                    let to = self.owned(to, row)?;
+                    let found = self.indexed(bind, attribute, to.as_str().unwrap_or_default())?;
+                    found.into_iter().for_each(|document| with(Cow::Borrowed(document)));
+                }
+                (Source::Collection(bind), None) => {
                     let documents = bound(self.binds, bind, self.collections)?;
                     documents.values().for_each(|document| with(Cow::Borrowed(document)));
                 }
-                Source::Values(values) => {
-                    let values = array(self.value(values, row)?.into_owned())?;
+                (Source::Values(values), _) => {
+                    let values = array(self.owned(values, row)?)?;
                     values.into_iter().for_each(|value| with(Cow::Owned(value)));
                 }
             }
         }
         Ok(all)
+    }
+
+    /// The documents with a text in an attribute, in the order of keys; the filter is applied all the same.
+    fn indexed(&self, bind: &'a str, attribute: &'a str, text: &str) -> Found<Vec<&'a Value>> {
+        let documents = bound(self.binds, bind, self.collections)?;
+        let mut indexes = self.indexes.borrow_mut();
+        let index = indexes.entry((bind, attribute)).or_insert_with(|| {
+            let mut index = Index::new();
+            for document in documents.values() {
+                index
+                    .entry(document[attribute].as_str().unwrap_or_default())
+                    .or_default()
+                    .push(document);
+            }
+            index
+        });
+        Ok(index.get(text).cloned().unwrap_or_default())
     }
 
     fn filter(&self, condition: &'a Expr, rows: Vec<Row<'a>>) -> Found<Vec<Row<'a>>> {
@@ -182,6 +225,18 @@ impl<'a> Run<'a> {
 
     fn owned(&self, expr: &'a Expr, row: &Row<'a>) -> Found<Value> {
         Ok(self.value(expr, row)?.into_owned())
+    }
+}
+
+/// The first `name._from == …` (or `_to`) of a condition whose parts must all hold: both are texts always.
+fn equality<'a>(condition: &'a Expr, name: &str) -> Option<(&'a str, &'a Expr)> {
+    let Expr::Binary(operator, left, right) = condition else { return None };
+    match (*operator, &**left) {
+        ("AND", _) => equality(left, name).or_else(|| equality(right, name)),
+        ("==", Expr::Attribute(of, attribute)) if matches!(&**of, Expr::Name(n) if n == name) => {
+            ["_from", "_to"].contains(&attribute.as_str()).then_some((attribute, right))
+        }
+        _ => None,
     }
 }
 
