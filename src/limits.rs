@@ -318,6 +318,9 @@ pub const ENTRY_ERROR_BYTES: usize = 2048;
 /// Schedules on their way to RETRY at once: a batch of the projector, far below what a connection queues.
 pub const RETRY_FLIGHTS: usize = 512;
 
+/// What is kept of a message that is too large to be parked whole, in bytes: a person sees what it is.
+pub const PARKED_CUT_BYTES: usize = 64 * 1024;
+
 /// Most parked entries that one listing returns (inclusive): a page for a person.
 pub const PARKED_PAGE: usize = 1000;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::options;
 use crate::config::Settings;
-use crate::stream::{EventLog, Finding, Nats, NatsOptions};
+use crate::stream::{EventLog, Finding, Nats};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -28,8 +28,7 @@ pub async fn doctor(
     url: &str,
     monitor_url: Option<String>,
 ) -> anyhow::Result<Report> {
-    let named = NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() };
-    let nats = Nats::connect_as(named, &options::access(settings)).await?;
+    let nats = Nats::connect(options::nats(settings, url, "weir doctor")).await?;
     tokio::time::timeout(CONNECT_DEADLINE, nats.connected()).await.with_context(|| {
         format!("no NATS server at {url} lets us in: is it running, and is the login right?")
     })?;

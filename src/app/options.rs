@@ -11,7 +11,7 @@ use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
 use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
-use crate::stream::Login;
+use crate::stream::{Credentials, NatsOptions};
 use crate::{broker, gateway, projector, relay, stream, wal};
 
 /// How long after a change the graph is written to its snapshot.
@@ -112,18 +112,23 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
-/// How weir logs in at the NATS server that is set; the settings hold one way at most.
-pub(super) fn access(settings: &Settings) -> stream::Access {
+/// The server at an address, with the login that is set; the settings hold one way at most.
+pub(super) fn nats(settings: &Settings, url: &str, name: &str) -> NatsOptions {
     let from = &settings.nats;
-    let login = match (&from.user, &from.password, &from.token, &from.credentials_file) {
-        (Some(name), Some(password), ..) => {
-            Some(Login::User { name: name.clone(), password: password.clone() })
+    let credentials = match (&from.user, &from.password, &from.token, &from.credentials_file) {
+        (Some(user), Some(password), ..) => {
+            Credentials::Password { user: user.clone(), password: password.clone() }
         }
-        (_, _, Some(token), _) => Some(Login::Token(token.clone())),
-        (.., Some(path)) => Some(Login::Credentials(path.clone())),
-        _ => None,
+        (_, _, Some(token), _) => Credentials::Token(token.clone()),
+        (.., Some(path)) => Credentials::File(path.clone()),
+        _ => Credentials::None,
     };
-    stream::Access { login, ca_file: from.ca_file.clone() }
+    NatsOptions { credentials, ca_file: from.ca_file.clone(), ..own_nats(url, name) }
+}
+
+/// A server without a login, as the one that weir starts itself.
+pub(super) fn own_nats(url: &str, name: &str) -> NatsOptions {
+    NatsOptions { url: url.to_owned(), name: name.to_owned(), ..NatsOptions::default() }
 }
 
 /// The ArangoDB that is set, if one is.

@@ -8,8 +8,7 @@ use super::options;
 use crate::config::Settings;
 use crate::limits::PARKED_PAGE;
 use crate::stream::{
-    Closed, Entry, EntryId, Nats, NatsOptions, Parked, ParkedEntry, ParkedFilter, QueueError,
-    RetryQueue,
+    Closed, Entry, EntryId, Nats, Parked, ParkedEntry, ParkedFilter, QueueError, RetryQueue,
 };
 
 /// How long a server that does not answer is waited for.
@@ -43,8 +42,7 @@ pub struct Done {
 impl Shelf {
     /// Connects to the server at `url` with the login that is set.
     pub async fn open(settings: &Settings, url: &str, generation: u64) -> anyhow::Result<Self> {
-        let named = NatsOptions { url: url.to_owned(), name: "weir parked".to_owned() };
-        let nats = Nats::connect_as(named, &options::access(settings)).await?;
+        let nats = Nats::connect(options::nats(settings, url, "weir parked")).await?;
         tokio::time::timeout(CONNECT_DEADLINE, nats.connected()).await.with_context(|| {
             format!("no NATS server at {url} lets us in: is it running, and is the login right?")
         })?;

@@ -3,35 +3,33 @@
 use super::options;
 use crate::broker::Broker;
 use crate::config::Settings;
-use crate::stream::{Access, EventLog, LogOptions, Nats, NatsOptions};
+use crate::stream::{EventLog, LogOptions, Nats, NatsOptions};
 
 /// A server, found or started.
 #[derive(Clone)]
 pub(super) struct Wire {
-    url: String,
-    access: Access,
+    nats: NatsOptions,
     log: LogOptions,
 }
 
 impl Wire {
     /// Takes the child's server, or the one that is set.
     pub fn new(settings: &Settings, broker: Option<&Broker>) -> Self {
-        let (url, access, monitor_url) = match broker {
+        let (nats, monitor_url) = match broker {
             // The child takes no login, and what is set for another server is not for it.
             Some(broker) => {
-                (broker.url.clone(), Access::default(), Some(broker.monitor_url.clone()))
+                (options::own_nats(&broker.url, "weir"), Some(broker.monitor_url.clone()))
             }
-            None => (
-                settings.nats.url.clone().unwrap_or_default(),
-                options::access(settings),
-                settings.nats.monitor_url.clone(),
-            ),
+            None => {
+                let url = settings.nats.url.as_deref().unwrap_or_default();
+                (options::nats(settings, url, "weir"), settings.nats.monitor_url.clone())
+            }
         };
-        Self { url, access, log: options::log(settings, monitor_url) }
+        Self { nats, log: options::log(settings, monitor_url) }
     }
 
     pub fn url(&self) -> &str {
-        &self.url
+        &self.nats.url
     }
 
     pub fn monitor_url(&self) -> Option<&str> {
@@ -40,8 +38,8 @@ impl Wire {
 
     /// Begins to connect for one purpose; connections do not wait for each other.
     pub async fn open(&self, purpose: &str) -> anyhow::Result<EventLog> {
-        let options = NatsOptions { url: self.url.clone(), name: format!("weir {purpose}") };
-        let nats = Nats::connect_as(options, &self.access).await?;
+        let name = format!("{} {purpose}", self.nats.name);
+        let nats = Nats::connect(NatsOptions { name, ..self.nats.clone() }).await?;
         Ok(EventLog::new(nats, self.log.clone()).await)
     }
 }

@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn an_id_is_pinned() {
         assert_eq!(EntryId::of(ORIGIN).to_string().len(), 32);
-        assert_eq!(EntryId::of(ORIGIN).to_string(), "PIN");
+        assert_eq!(EntryId::of(ORIGIN).to_string(), "40edbbf76f5747d8cd616b0e683ebe93");
     }
 
     proptest! {

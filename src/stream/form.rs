@@ -23,6 +23,15 @@ const ATTEMPTS: &str = "Weir-Attempts";
 const FIRST_FAILED: &str = "Weir-First-Failed";
 const REASON: &str = "Weir-Reason";
 const ERROR: &str = "Weir-Error";
+const CUT: &str = "Weir-Cut-From";
+
+/// An entry as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub entry: Entry,
+    /// The length of the whole payload, where only its beginning was kept.
+    pub cut_from: Option<u64>,
+}
 
 /// Why a message is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +46,8 @@ pub enum FormError {
     OtherId,
 }
 
-/// Writes the headers of an entry; its payload goes beside them as it is.
-pub fn headers(entry: &Entry) -> HeaderMap {
+/// Writes the headers of an entry; its payload goes beside them as it is, or only its beginning.
+pub fn headers(entry: &Entry, cut_from: Option<u64>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut put = |key: &'static str, value: String| headers.insert(key, value.as_str());
     put(FORM_KEY, FORM.to_owned());
@@ -55,11 +64,14 @@ pub fn headers(entry: &Entry) -> HeaderMap {
     put(FIRST_FAILED, entry.first_failed_ms.to_string());
     put(REASON, escape(&entry.reason));
     put(ERROR, escape(&entry.error));
+    if let Some(length) = cut_from {
+        put(CUT, length.to_string());
+    }
     headers
 }
 
 /// Reads an entry from headers and payload; other headers do not matter.
-pub fn read(headers: Option<&HeaderMap>, payload: &Bytes) -> Result<Entry, FormError> {
+pub fn read(headers: Option<&HeaderMap>, payload: &Bytes) -> Result<Read, FormError> {
     let fields = Fields(headers);
     match fields.get(FORM_KEY) {
         Some(FORM) => {}
@@ -79,10 +91,11 @@ pub fn read(headers: Option<&HeaderMap>, payload: &Bytes) -> Result<Entry, FormE
         reason: fields.text(REASON)?,
         error: fields.text(ERROR)?,
     };
-    if EntryId::of(entry.origin()) != entry.id {
+    let cut_from = fields.get(CUT).map(|_| fields.parsed(CUT)).transpose()?;
+    if cut_from.is_none() && EntryId::of(entry.origin()) != entry.id {
         return Err(FormError::OtherId);
     }
-    Ok(entry)
+    Ok(Read { entry, cut_from })
 }
 
 struct Fields<'a>(Option<&'a HeaderMap>);
@@ -177,7 +190,8 @@ mod tests {
             payload in any::<Vec<u8>>(),
         ) {
             let entry = entry(message_id, &text, payload);
-            prop_assert_eq!(read(Some(&headers(&entry)), &entry.payload), Ok(entry));
+            let written = headers(&entry, None);
+            prop_assert_eq!(read(Some(&written), &entry.payload), Ok(Read { entry, cut_from: None }));
         }
 
         #[test]
@@ -188,12 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_is_known_as_one() {
+        let entry = entry(None, "events.viewed", b"a long payload".to_vec());
+        let begin = Bytes::from("a long");
+        let Read { entry: read, cut_from } =
+            read(Some(&headers(&entry, Some(14))), &begin).expect("it is an entry");
+        assert_eq!((read.id, read.payload, cut_from), (entry.id, begin, Some(14)));
+    }
+
+    #[test]
     fn what_is_no_entry_is_refused() {
         let entry = entry(Some("a".into()), "events.viewed", b"{}".to_vec());
         let unknown = |form: &str| Err(FormError::UnknownForm(form.into()));
         assert_eq!(read(None, &entry.payload), unknown(""));
         let changed = |key: &'static str, value: &str| {
-            let mut headers = headers(&entry);
+            let mut headers = headers(&entry, None);
             headers.insert(key, value);
             read(Some(&headers), &entry.payload)
         };
@@ -209,13 +232,17 @@ mod tests {
             (MESSAGE_ID, "%zz"),
             (ERROR, "%+1"),
             (REASON, "%ff"),
+            (CUT, "long"),
         ] {
             assert_eq!(changed(key, value), Err(FormError::Unreadable(key)), "{key}: {value}");
         }
         assert_eq!(changed(SUBJECT, "events.other"), Err(FormError::OtherId));
-        assert_eq!(read(Some(&headers(&entry)), &Bytes::from("{ }")), Err(FormError::OtherId));
+        assert_eq!(
+            read(Some(&headers(&entry, None)), &Bytes::from("{ }")),
+            Err(FormError::OtherId)
+        );
         for key in [ID, GENERATION, SUBJECT, EPOCH, SEQUENCE, TIME, ATTEMPTS, REASON, ERROR] {
-            let kept = headers(&entry);
+            let kept = headers(&entry, None);
             let mut left = HeaderMap::new();
             kept.iter().filter(|(name, _)| name.to_string() != key).for_each(|(name, values)| {
                 values.iter().for_each(|value| left.insert(name.clone(), value.clone()));

@@ -4,9 +4,9 @@
 //! `reader` follows it, `work` shares it out, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
 //! `findings` say what the stream and its server must be for the promise to hold.
 
-mod access;
 mod ack_subject;
 mod connection;
+mod credentials;
 mod declaration;
 mod ensure;
 mod entry;
@@ -29,8 +29,8 @@ mod session;
 mod side;
 mod work;
 
-pub use access::{Access, AccessError, Login};
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
+pub use credentials::{Credentials, Refusal};
 pub use declaration::EVENT_SUBJECTS;
 pub use ensure::{EnsureError, Identity};
 pub use entry::{Entry, EntryId, NoEntryId, Origin};

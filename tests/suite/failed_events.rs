@@ -14,7 +14,9 @@ use crate::support::nats::NatsServer;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn connect(server: &NatsServer) -> Nats {
-    Nats::connect(NatsOptions { url: server.url(), name: "test".into() }).await.unwrap()
+    Nats::connect(NatsOptions { url: server.url(), name: "test".into(), ..Default::default() })
+        .await
+        .unwrap()
 }
 
 fn entry(number: u64) -> Entry {
@@ -186,6 +188,28 @@ async fn a_parked_event_is_one_entry_that_remembers_its_first_failure() {
     assert!(!parked.close(1, first.id, Closed::Applied).await.unwrap());
     assert_eq!(parked.get(1, first.id).await.unwrap(), None);
     assert_eq!((parked.count(1).await.unwrap(), parked.count(2).await.unwrap()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_too_large_to_be_parked_whole_is_parked_by_its_beginning() {
+    let server = NatsServer::start();
+    let parked = parked(&server, StreamBounds::default()).await;
+    let payload = Bytes::from(vec![b'x'; 1 << 20]);
+    let origin = Origin {
+        subject: "events.viewed",
+        message_id: None,
+        payload: &payload,
+        epoch: "one",
+        sequence: 1,
+    };
+    let id = EntryId::of(origin);
+    let large = Entry { id, message_id: None, payload: payload.clone(), ..entry(1) };
+    let revision = parked.park(&large).await.unwrap();
+    let found = parked.record_attempt(1, id, revision).await.unwrap();
+    assert_eq!((found.cut_from, found.entry.attempts), (Some(1 << 20), 2));
+    let found = parked.get(1, id).await.unwrap().unwrap();
+    assert!(!found.entry.payload.is_empty() && payload.starts_with(&found.entry.payload));
+    assert_eq!((found.cut_from, found.entry.sequence), (Some(1 << 20), 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

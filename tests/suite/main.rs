@@ -12,6 +12,7 @@ mod commands;
 mod durability;
 mod failed_events;
 mod http;
+mod nats_credentials;
 mod nats_producers;
 mod queues;
 mod reads;

@@ -15,7 +15,9 @@ use crate::support::nats::NatsServer;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn connect(server: &NatsServer) -> Nats {
-    Nats::connect(NatsOptions { url: server.url(), name: "test".into() }).await.unwrap()
+    Nats::connect(NatsOptions { url: server.url(), name: "test".into(), ..Default::default() })
+        .await
+        .unwrap()
 }
 
 /// A log whose stream exists, over a connection of its own.

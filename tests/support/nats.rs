@@ -30,36 +30,36 @@ impl NatsServer {
 
     /// Starts a server with the given `sync_interval`.
     pub fn with_sync(sync: &str) -> Self {
-        Self::with(sync, "")
+        Self::configured(sync, "")
     }
 
-    /// Starts a server that lets only this user in.
-    pub fn with_user(user: &str, password: &str) -> Self {
-        Self::with("always", &authorization(user, password))
+    /// Starts a server with more lines in its configuration, as for authorization or TLS.
+    pub fn with_config(extra: &str) -> Self {
+        Self::configured("always", extra)
     }
 
-    fn with(sync: &str, more: &str) -> Self {
+    fn configured(sync: &str, extra: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
         let (port, monitor_port) = (free_port(), free_port());
         let mut server = Self { dir, port, monitor_port, child: None };
-        server.configure(sync, more);
+        server.write_config(sync, extra);
         server.restart();
         server
     }
 
-    /// Has the killed server let only this user in from now on.
-    pub fn set_password(&self, user: &str, password: &str) {
-        assert!(self.child.is_none(), "the configuration is read at the start");
-        self.configure("always", &authorization(user, password));
+    /// Has the killed server start with other lines in its configuration.
+    pub fn reconfigure(&mut self, extra: &str) {
+        assert!(self.child.is_none(), "the configuration is changed only while the server is down");
+        self.write_config("always", extra);
     }
 
-    fn configure(&self, sync: &str, more: &str) {
+    fn write_config(&self, sync: &str, extra: &str) {
+        let (port, monitor_port, store) = (self.port, self.monitor_port, self.store());
         let config = format!(
-            "listen: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 1MB\n\
-             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n{more}",
-            self.port,
-            self.monitor_port,
-            self.store().display()
+            "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n\
+             {extra}\n",
+            store.display()
         );
         fs::write(self.dir.path().join("nats.conf"), config).expect("the configuration is written");
     }
@@ -146,10 +146,6 @@ impl Drop for NatsServer {
             );
         }
     }
-}
-
-fn authorization(user: &str, password: &str) -> String {
-    format!("authorization {{ user: {user}, password: \"{password}\" }}\n")
 }
 
 /// Says whether the server takes a configuration file.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::limits;
 use crate::stream::connection::Nats;
 use crate::stream::entry::{Entry, EntryId};
-use crate::stream::form;
+use crate::stream::form::{self, Read};
 use crate::stream::message::StoredMessage;
 use crate::stream::parked::filter::ParkedFilter;
 use crate::stream::parked::open::OpenIds;
@@ -41,6 +41,8 @@ pub struct ParkedEntry {
     pub revision: u64,
     /// When it was written last, in milliseconds since 1970.
     pub parked_ms: i64,
+    /// The whole payload's length, where only its beginning could be kept; the rest stands in the log.
+    pub cut_from: Option<u64>,
 }
 
 /// A part of a listing.
@@ -80,13 +82,17 @@ impl Parked {
         let mut turns = 0;
         loop {
             let mut entry = entry.clone().bounded();
-            let before = self.get(entry.generation, entry.id).await?;
-            let expected = before.as_ref().map_or(0, |before| before.revision);
-            if let Some(ParkedEntry { entry: before, .. }) = before {
+            let subject =
+                Place { open: true, generation: entry.generation, id: entry.id }.subject();
+            let before = self.side.newest_of(&subject).await?;
+            let expected = before.as_ref().map_or(0, |before| before.sequence);
+            // One that cannot be read is of the same event all the same.
+            if let Some(Ok(before)) = before.map(|message| self.read(&message)) {
+                let before = before.entry;
                 entry.first_failed_ms = entry.first_failed_ms.min(before.first_failed_ms);
                 entry.attempts = entry.attempts.max(before.attempts);
             }
-            match self.put(&entry, expected).await {
+            match self.put(&entry, None, expected).await {
                 Err(QueueError::Conflict) if turns < TURNS => turns += 1,
                 parked => return parked,
             }
@@ -116,10 +122,10 @@ impl Parked {
         if found.revision != revision {
             return Err(QueueError::Conflict);
         }
-        let mut entry = found.entry;
+        let mut entry = found.entry.clone();
         entry.attempts = entry.attempts.saturating_add(1);
-        let revision = self.put(&entry, revision).await?;
-        Ok(ParkedEntry { entry, revision, parked_ms: found.parked_ms })
+        let revision = self.put(&entry, found.cut_from, revision).await?;
+        Ok(ParkedEntry { entry, revision, ..found })
     }
 
     /// Removes the open entry of an event; false if there is none. One that is parked meanwhile stays.
@@ -243,18 +249,39 @@ impl Parked {
         OpenIds::follow(self.side.handle().clone(), generation)
     }
 
-    async fn put(&self, entry: &Entry, expected: u64) -> Result<u64, QueueError> {
+    async fn put(
+        &self,
+        entry: &Entry,
+        cut_from: Option<u64>,
+        expected: u64,
+    ) -> Result<u64, QueueError> {
         let subject = Place { open: true, generation: entry.generation, id: entry.id }.subject();
-        let headers = form::headers(entry);
-        self.side.put(&subject, headers, entry.payload.clone(), Some(expected)).await
+        let mut headers = form::headers(entry, cut_from);
+        let mut payload = entry.payload.clone();
+        // A message just under the server's limit is over it with our headers.
+        let most = self.side.handle().max_payload();
+        if most > 0 && size(&headers) + payload.len() > most {
+            headers = form::headers(entry, Some(payload.len() as u64));
+            payload.truncate(limits::PARKED_CUT_BYTES);
+        }
+        self.side.put(&subject, headers, payload, Some(expected)).await
     }
 
     fn read(&self, message: &StoredMessage) -> Result<ParkedEntry, QueueError> {
         let read = form::read(message.headers(), &message.payload);
-        let entry = read
+        let Read { entry, cut_from } = read
             .map_err(|error| self.side.refused(format!("message {}: {error}", message.sequence)))?;
-        Ok(ParkedEntry { entry, revision: message.sequence, parked_ms: message.time_ms })
+        let (revision, parked_ms) = (message.sequence, message.time_ms);
+        Ok(ParkedEntry { entry, revision, parked_ms, cut_from })
     }
+}
+
+/// Bounds what headers take on the wire, with those that are added to every publish.
+fn size(headers: &HeaderMap) -> usize {
+    let lines = headers.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
+    128 + lines
+        .map(|(name, value)| name.to_string().len() + value.as_str().len() + 4)
+        .sum::<usize>()
 }
 
 /// Where an entry or the notice of its end lies.

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::limits;
 use crate::stream::connection::Nats;
 use crate::stream::entry::Entry;
-use crate::stream::form;
+use crate::stream::form::{self, Read};
 use crate::stream::retry::room::Room;
 use crate::stream::side::{Bounds, QueueError, SideStream};
 use crate::stream::work::{Delivery, WorkOptions, WorkQueue, WorkStream};
@@ -98,7 +98,7 @@ impl RetryQueue {
         self.room.take(entry, &self.side)?;
         let (generation, id) = (entry.generation, entry.id);
         let at = due.format(&Rfc3339).map_err(|error| self.side.refused(error.to_string()))?;
-        let mut headers = form::headers(&entry.clone().bounded());
+        let mut headers = form::headers(&entry.clone().bounded(), None);
         headers.insert(SCHEDULE, format!("@at {at}").as_str());
         headers.insert(TARGET, format!("retry.due.{generation}.{id}").as_str());
         let subject = format!("retry.wait.{generation}.{id}");
@@ -135,14 +135,14 @@ impl RetryQueue {
 
 impl Retried {
     /// Reads what came back; a message that is no entry is told with its reason, and should be dropped and reported.
-    pub fn read(delivery: Delivery) -> Result<Self, (form::FormError, Delivery)> {
+    pub fn read(delivery: Delivery) -> Result<Self, Box<(form::FormError, Delivery)>> {
         match form::read(delivery.message.headers(), &delivery.message.payload) {
-            Ok(mut entry) => {
+            Ok(Read { mut entry, .. }) => {
                 let delivered = u32::try_from(delivery.delivered).unwrap_or(u32::MAX);
                 entry.attempts = entry.attempts.saturating_add(delivered);
                 Ok(Self { entry, delivery })
             }
-            Err(error) => Err((error, delivery)),
+            Err(error) => Err(Box::new((error, delivery))),
         }
     }
 }

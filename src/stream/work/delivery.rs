@@ -9,13 +9,14 @@ use async_nats::Subject;
 use bytes::Bytes;
 
 use crate::stream::connection::{Link, Nats};
+use crate::stream::handle::StreamHandle;
 use crate::stream::message::StoredMessage;
 
 const ACK: Bytes = Bytes::from_static(b"+ACK");
 const IN_PROGRESS: Bytes = Bytes::from_static(b"+WPI");
 
 /// A message that this worker has until it acknowledges it, gives it back, or the consumer's wait is over.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Delivery {
     /// The message with the stream's sequence and time.
     pub message: StoredMessage,
@@ -24,7 +25,16 @@ pub struct Delivery {
     /// Messages that the consumer had not delivered to anybody when it sent this one.
     pub pending: u64,
     pub(super) reply: Subject,
-    pub(super) nats: Nats,
+    pub(super) handle: StreamHandle,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("message", &self.message)
+            .field("delivered", &self.delivered)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Delivery {
@@ -44,7 +54,7 @@ impl Delivery {
     }
 
     async fn answer(&self, body: Bytes) {
-        answer_all(&self.nats, std::iter::once((self, body))).await;
+        answer_all(self.handle.nats(), std::iter::once((self, body))).await;
     }
 }
 

@@ -140,7 +140,7 @@ impl WorkSession {
                 return;
             }
             while let Some(message) = self.subscriber.next().await {
-                left.extend(delivery(handle, message).into_iter());
+                left.extend(delivery(handle, message));
             }
         };
         // The server answers the drain; one that does not loses nothing but time.
@@ -164,7 +164,7 @@ fn delivery(handle: &StreamHandle, message: Message) -> Option<Delivery> {
         delivered: place.delivered,
         pending: place.pending,
         reply,
-        nats: handle.nats().clone(),
+        handle: handle.clone(),
     })
 }
 
