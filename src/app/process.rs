@@ -98,14 +98,13 @@ impl Built {
     ) -> anyhow::Result<Self> {
         let rules = Rules::new(settings)?;
         let log = wire.open("control").await?;
-        let inlet = match roles.has(Role::Gateway) {
-            true => Some(Inlet::build(settings, layout, &rules, &wire).await?),
-            false => None,
-        };
-        let image = match roles.has(Role::Api) {
-            true => Some(Image::build(layout, &rules, &wire).await?),
-            false => None,
-        };
+        let (mut inlet, mut image) = (None, None);
+        if roles.has(Role::Gateway) {
+            inlet = Some(Inlet::build(settings, layout, &rules, &wire).await?);
+        }
+        if roles.has(Role::Api) {
+            image = Some(Image::build(layout, &rules, &wire).await?);
+        }
         let parts = Parts {
             roles,
             wire,

@@ -15,15 +15,12 @@ pub(super) struct Wire {
 impl Wire {
     /// Takes the child's server, or the one that is set.
     pub fn new(settings: &Settings, broker: Option<&Broker>) -> Self {
-        let (nats, monitor_url) = match broker {
+        let (nats, monitor_url) = if let Some(broker) = broker {
             // The child takes no login, and what is set for another server is not for it.
-            Some(broker) => {
-                (options::own_nats(&broker.url, "weir"), Some(broker.monitor_url.clone()))
-            }
-            None => {
-                let url = settings.nats.url.as_deref().unwrap_or_default();
-                (options::nats(settings, url, "weir"), settings.nats.monitor_url.clone())
-            }
+            (options::own_nats(&broker.url, "weir"), Some(broker.monitor_url.clone()))
+        } else {
+            let url = settings.nats.url.as_deref().unwrap_or_default();
+            (options::nats(settings, url, "weir"), settings.nats.monitor_url.clone())
         };
         Self { nats, log: options::log(settings, monitor_url) }
     }
