@@ -181,7 +181,7 @@ fn read_file(path: &Path) -> Result<Layer, Problem> {
     let values = Toml::from_str(&text).map_err(|error| {
         // Without the line itself, which may hold a secret.
         let begin = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..begin].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = text.get(..begin).unwrap_or_default().matches('\n').count() + 1;
         problem(format!("is not TOML in line {line}: {}", error.message()), "correct that line")
     })?;
     Ok(Layer { origin: Origin::File(path.to_owned()), values })

@@ -88,7 +88,7 @@ async fn migrate_says_what_is_wrong_and_no_secret() {
 
 /// Parks events as workers do.
 async fn park(server: &NatsServer, reasons: &[(&str, &str)]) -> (Parked, RetryQueue) {
-    let options = NatsOptions { url: server.url(), name: "test".into() };
+    let options = NatsOptions { url: server.url(), name: "test".into(), ..Default::default() };
     let nats = Nats::connect(options).await.unwrap();
     let bounds = StreamBounds { max_bytes: Some(64 << 20), ..StreamBounds::default() };
     let parked = Parked::new(nats.clone(), bounds).await;

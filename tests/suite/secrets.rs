@@ -53,6 +53,11 @@ impl Place {
     }
 }
 
+/// Lets nobody in but weir with this password.
+fn only(password: &str) -> String {
+    format!("authorization {{ user: weir, password: \"{password}\" }}")
+}
+
 fn said(command: &mut Command) -> String {
     let output = command.output().expect("weir runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -108,7 +113,7 @@ fn base64_of(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_works_shows_no_secret_wherever_it_comes_from() {
-    let server = NatsServer::with_user("weir", NATS_SECRET);
+    let server = NatsServer::with_config(&only(NATS_SECRET));
     for place in Place::ALL {
         let folder = tempfile::tempdir().expect("a folder");
         let builder = place.give(Weir::projector().nats(&server).arango(NOWHERE), folder.path());
@@ -126,12 +131,12 @@ async fn a_login_that_works_shows_no_secret_wherever_it_comes_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_fails_is_told_without_the_secret() {
-    let server = NatsServer::with_user("weir", "another");
+    let server = NatsServer::with_config(&only("another"));
     for place in Place::ALL {
         let folder = tempfile::tempdir().expect("a folder");
         let builder = place.give(Weir::projector().nats(&server).arango(NOWHERE), folder.path());
         let weir = builder.start().await;
-        let refused = async || weir.log().contains("authorization violation").then_some(());
+        let refused = async || weir.log().contains("refuses weir's credentials").then_some(());
         eventually("the refusal is told", PATIENCE, refused).await;
         let mut seen = visible(&weir).await;
         if matches!(place, Place::File) {
@@ -146,14 +151,14 @@ async fn a_login_that_fails_is_told_without_the_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_was_replaced_in_its_file_counts_without_a_restart() {
-    let mut server = NatsServer::with_user("weir", NATS_SECRET);
+    let mut server = NatsServer::with_config(&only(NATS_SECRET));
     let folder = tempfile::tempdir().expect("a folder");
     let gateway = Place::File.give(Weir::gateway().nats(&server), folder.path());
     let gateway = gateway.set("log.filter", "info").start().await;
     let client = gateway.client();
     client.status_when("it is let in", |status| status["nats"]["connected"] == true).await;
     server.kill();
-    server.set_password("weir", "renewed");
+    server.reconfigure(&only("renewed"));
     fs::write(folder.path().join("weir.nats.password"), "renewed").expect("it is replaced");
     server.restart();
     client
@@ -198,17 +203,13 @@ async fn mistakes_with_secrets_are_told_without_them() {
             2,
             "WEIR_NATS__TOKEN and /nowhere/token, by WEIR_NATS__TOKEN_FILE) comes from two places",
         ),
-        (
-            Weir::gateway()
-                .set("nats.url", "nats://127.0.0.1:1")
-                .set("nats.token_file", "/nowhere/token"),
-            1,
-            "the secret file /nowhere/token cannot be read",
-        ),
     ] {
         let (status, told) = builder.run().await;
         assert_eq!(status.code(), Some(code), "{told}");
         assert!(told.contains(wanted), "{told}");
         keeps_silent(&[("the error", told)], wanted);
     }
+    let mut check = crate::support::weir::command();
+    check.args(["config", "check"]).env("WEIR_NATS__TOKEN_FILE", "/nowhere/token");
+    assert!(said(&mut check).contains("the secret file /nowhere/token cannot be read"));
 }

@@ -47,16 +47,6 @@ impl NatsServer {
         server
     }
 
-    /// Starts a server that lets only this user in.
-    pub fn with_user(user: &str, password: &str) -> Self {
-        Self::with_config(&authorization(user, password))
-    }
-
-    /// Has the killed server let only this user in from now on.
-    pub fn set_password(&mut self, user: &str, password: &str) {
-        self.reconfigure(&authorization(user, password));
-    }
-
     /// Has the killed server start with other lines in its configuration.
     pub fn reconfigure(&mut self, extra: &str) {
         assert!(self.child.is_none(), "the configuration is changed only while the server is down");
@@ -93,15 +83,6 @@ impl NatsServer {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("our own child can be killed");
-            child.wait().expect("our own child can be waited for");
-        }
-    }
-
-    /// Stops the server in good order: it writes down what its consumers know.
-    pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            kill_process(Pid::from_child(&child), Signal::TERM)
-                .expect("our own child can be signalled");
             child.wait().expect("our own child can be waited for");
         }
     }
@@ -231,8 +212,4 @@ pub async fn stored(context: &Context) -> Vec<Stored> {
         });
     }
     all
-}
-
-fn authorization(user: &str, password: &str) -> String {
-    format!("authorization {{ user: {user}, password: \"{password}\" }}\n")
 }
