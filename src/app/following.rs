@@ -13,7 +13,7 @@ use super::rules::Rules;
 use crate::generation::{GenerationId, Generations, Record};
 use crate::projection::Projection;
 use crate::projector::{Decoder, Queues, WorkerOptions, Workers, WorkersHandle};
-use crate::stream::{EventLog, OpenIds};
+use crate::stream::EventLog;
 
 /// How often a database that cannot be written to is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -23,10 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(super) enum Followed {
     /// Nobody writes to it, for a reason.
     Waiting(String),
-    Working {
-        handle: WorkersHandle,
-        open: OpenIds,
-    },
+    Working(WorkersHandle),
 }
 
 /// What can be asked of it while it runs. Clones share it.
@@ -123,14 +120,13 @@ impl Following {
     }
 
     async fn work(&self, id: GenerationId, stop: CancellationToken) {
-        let open = self.beside.parked.open_ids(id.number());
         let queues = Queues {
             reading: self.logs.0.clone(),
             control: self.logs.1.clone(),
             kv: self.beside.kv.clone(),
             retry: self.beside.retry.clone(),
             parked: self.beside.parked.clone(),
-            open: open.clone(),
+            open: self.beside.parked.open_ids(id.number()),
         };
         let reads =
             (Decoder::new(self.rules.parser.clone()), Projection::new(self.rules.types.clone()));
@@ -138,7 +134,7 @@ impl Following {
         let (workers, handle) =
             Workers::build(id.number(), store, reads, queues, self.options.clone());
         tracing::info!(generation = %id, workers = self.options.workers, "the database follows the log");
-        self.part.set(id, Followed::Working { handle, open });
+        self.part.set(id, Followed::Working(handle));
         workers.run(stop).await;
     }
 }

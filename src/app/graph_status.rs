@@ -125,7 +125,7 @@ async fn of_database(
     log: Option<&LogState>,
 ) -> Graph {
     let (handle, waiting) = match followed {
-        Followed::Working { handle, .. } => (Some(handle), None),
+        Followed::Working(handle) => (Some(handle), None),
         Followed::Waiting(why) => (None, Some(why.clone())),
     };
     let place = place(handle, log).await;

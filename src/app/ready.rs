@@ -86,7 +86,7 @@ fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
     let mut facts = DatabaseFacts::default();
     if let Some(following) = &graphs.following {
         match following.all().remove(&graphs.generations.view().active_id()) {
-            Some(Followed::Working { handle, .. }) => facts.writes_fail = handle.gate.is_open(),
+            Some(Followed::Working(handle)) => facts.writes_fail = handle.gate.is_open(),
             Some(Followed::Waiting(why)) => facts.waiting = Some(why),
             None => facts.waiting = Some("the generations are not known yet".to_owned()),
         }

@@ -6,6 +6,7 @@ use super::*;
 use crate::event::Upcasters;
 use crate::projection::Fingerprint;
 use crate::projection::law;
+use crate::store::memory::Horizon;
 use crate::store::memory::MemoryStore;
 use proptest::prelude::*;
 
