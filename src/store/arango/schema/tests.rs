@@ -195,6 +195,25 @@ fn what_differs_without_harm_is_a_warning() {
 }
 
 #[test]
+fn a_database_of_one_shard_is_asked_for_one() {
+    let target = Target { one_shard: true, ..target() };
+    let plan = plan_steps("recsys_g1", &STEPS, None, &target).expect("a plan");
+    let text = serde_json::to_string(&plan).expect("a report is JSON");
+    assert!(text.contains("\"shards\":1") && !text.contains("\"shards\":3"), "{text}");
+}
+
+#[test]
+fn indexes_of_other_kinds_are_no_matter() {
+    let mut existing = complete();
+    let inverted = json!({
+        "type": "inverted", "name": "search", "fields": [{"name": "title"}], "storedValues": [{"fields": ["_to"]}],
+    });
+    let inverted = serde_json::from_value(inverted).expect("an index");
+    existing.indexes.get_mut("viewed").expect("indexes").push(inverted);
+    assert!(plan_of(&existing).expect("a plan").is_done());
+}
+
+#[test]
 fn a_file_with_an_unknown_field_is_no_step() {
     assert!(
         read(1, r#"{"name":"x","about":"","make":{"graph":{"name":"g","from":[],"to":[]}}}"#)
