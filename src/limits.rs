@@ -338,3 +338,7 @@ pub const SET_ASIDE_AT_ONCE: usize = 256;
 
 /// Seconds that a reader is asked to wait when no store answers: breakers try again about that often.
 pub const READ_RETRY_AFTER_S: u32 = 2;
+
+/// Events that a generation may be behind the log when it is promoted: in a live flow it is never at 0, and
+/// a projector is through so many in some tens of milliseconds.
+pub const PROMOTE_LAG_EVENTS: u64 = 1_000;

@@ -3,7 +3,7 @@
 use super::options;
 use super::wire::Wire;
 use crate::config::Settings;
-use crate::stream::{KvStore, Parked, RetryQueue};
+use crate::stream::{KvStore, Nats, Parked, RetryQueue};
 
 /// Handles over one connection of their own; clones share it.
 #[derive(Clone)]
@@ -16,11 +16,15 @@ pub(super) struct Beside {
 impl Beside {
     /// Makes the handles; nothing is sent.
     pub async fn open(settings: &Settings, wire: &Wire) -> anyhow::Result<Self> {
-        let nats = wire.open("queues").await?.nats().clone();
-        Ok(Self {
+        Ok(Self::over(settings, wire.open("queues").await?.nats().clone()).await)
+    }
+
+    /// The same over a connection that there is.
+    pub async fn over(settings: &Settings, nats: Nats) -> Self {
+        Self {
             kv: KvStore::new(nats.clone(), 1).await,
             retry: RetryQueue::new(nats.clone(), options::retry(settings)).await,
             parked: Parked::new(nats, options::parked(settings)).await,
-        })
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::following::Followed;
+use super::following::{Followed, FollowingPart};
 use super::graphs::GraphsPart;
 use super::image::ImagePart;
 use crate::generation::{GenerationId, View};
@@ -73,7 +73,7 @@ pub(super) async fn all(graphs: &GraphsPart, log: Option<&LogState>) -> Vec<Grap
     if let Some(image) = &graphs.image {
         told.push(of_image(graphs, &view, image, log).await);
     }
-    let followed = graphs.following.as_ref().map(|part| part.all()).unwrap_or_default();
+    let followed = graphs.following.as_ref().map(FollowingPart::all).unwrap_or_default();
     for (id, followed) in followed {
         told.push(of_database(graphs, &view, id, &followed, log).await);
     }
@@ -187,8 +187,11 @@ struct Aside {
 }
 
 async fn aside(graphs: &GraphsPart, id: GenerationId) -> Aside {
-    let retry = tokio::time::timeout(ASK_DEADLINE, graphs.beside.retry.count(id.number()));
-    let parked = tokio::time::timeout(ASK_DEADLINE, graphs.beside.parked.count(id.number()));
-    let (retry, parked) = tokio::join!(retry, parked);
+    let retry = Box::pin(graphs.beside.retry.count(id.number()));
+    let parked = Box::pin(graphs.beside.parked.count(id.number()));
+    let (retry, parked) = tokio::join!(
+        tokio::time::timeout(ASK_DEADLINE, retry),
+        tokio::time::timeout(ASK_DEADLINE, parked)
+    );
     Aside { retrying: retry.ok().and_then(Result::ok), parked: parked.ok().and_then(Result::ok) }
 }

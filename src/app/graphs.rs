@@ -62,10 +62,10 @@ impl Graphs {
         let databases = Databases::of(settings, rules)?;
         let remembered = layout.generations();
         let generations = Generations::new(beside.kv.clone(), Some(&remembered));
-        let image = match serves {
-            true => Some(Image::build(settings, layout, rules, wire).await?),
-            false => None,
-        };
+        let mut image = None;
+        if serves {
+            image = Some(Image::build(settings, layout, rules, wire).await?);
+        }
         let part = image.as_ref().map(|image| image.part.clone());
         let mut graphs = Self {
             remembered,

@@ -10,6 +10,7 @@ mod databases;
 mod doctor;
 mod fill;
 mod following;
+mod generation;
 mod graph_status;
 mod graphs;
 mod image;
@@ -31,6 +32,7 @@ mod watch;
 mod wire;
 
 pub use doctor::{Report, doctor};
+pub use generation::{Listed, Registry};
 pub use migrate::{migrate, migration_plan, migration_status};
 pub use parked::{Done, Found, Shelf};
 pub use process::run;

@@ -35,8 +35,8 @@ pub async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     let ports = Ports::bind(&settings, roles).await?;
     let broker = start_broker(&settings, &layout, roles).await?;
     let wire = Wire::new(&settings, broker.as_ref());
-    let result = match Built::build(&settings, &layout, roles, wire).await {
-        Ok(built) => built.serve(&settings, ports, stop).await,
+    let result = match Box::pin(Built::build(&settings, &layout, roles, wire)).await {
+        Ok(built) => Box::pin(built.serve(&settings, ports, stop)).await,
         Err(error) => Err(error),
     };
     if let Some(broker) = broker {
@@ -99,11 +99,11 @@ impl Built {
     ) -> anyhow::Result<Self> {
         let rules = Rules::new(settings)?;
         let log = wire.open("control").await?;
-        let inlet = match roles.has(Role::Gateway) {
-            true => Some(Inlet::build(settings, layout, &rules, &wire).await?),
-            false => None,
-        };
-        let graphs = Graphs::build(settings, layout, roles, &rules, &wire).await?;
+        let mut inlet = None;
+        if roles.has(Role::Gateway) {
+            inlet = Some(Inlet::build(settings, layout, &rules, &wire).await?);
+        }
+        let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
         let parts = Parts {
             roles,
             wire,

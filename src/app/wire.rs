@@ -15,12 +15,11 @@ pub(super) struct Wire {
 impl Wire {
     /// Takes the child's server, or the one that is set.
     pub fn new(settings: &Settings, broker: Option<&Broker>) -> Self {
-        let (nats, monitor_url) = match broker {
-            Some(broker) => (options::child(&broker.url, ""), Some(broker.monitor_url.clone())),
-            None => {
-                let url = settings.nats.url.as_deref().unwrap_or_default();
-                (options::nats(settings, url, ""), settings.nats.monitor_url.clone())
-            }
+        let (nats, monitor_url) = if let Some(broker) = broker {
+            (options::child(&broker.url, ""), Some(broker.monitor_url.clone()))
+        } else {
+            let url = settings.nats.url.as_deref().unwrap_or_default();
+            (options::nats(settings, url, ""), settings.nats.monitor_url.clone())
         };
         Self { nats, log: options::log(settings, monitor_url) }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::generation::GenerationCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
 use crate::config::Flag;
@@ -116,6 +117,10 @@ pub enum Command {
     /// Make and check the database of a generation in ArangoDB
     #[command(subcommand)]
     Migrate(MigrateCommand),
+
+    /// Look at the generations of the graph, make one, or switch to another
+    #[command(subcommand)]
+    Generation(GenerationCommand),
 
     /// Look at events that cannot be applied, try them again, or give them up
     #[command(subcommand)]

@@ -1,10 +1,15 @@
 //! The arguments of `weir generation`, and generations as people and machines read them.
 
+use anyhow::Result;
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::arguments::CommonArguments;
-use super::generation_id::parse_generation;
+use super::status;
+use crate::app::{Listed, Registry};
+use crate::config::Settings;
+use crate::event::format_ms;
+use crate::generation::GenerationId;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum GenerationCommand {
@@ -21,8 +26,8 @@ pub enum GenerationCommand {
     #[command(after_help = "Example:\n  weir generation create g2")]
     Create {
         /// Its name, as g2
-        #[arg(value_parser = parse_generation)]
-        id: u64,
+        #[arg(value_parser = GenerationId::parse)]
+        id: GenerationId,
         /// Print as JSON
         #[arg(long)]
         json: bool,
@@ -32,12 +37,13 @@ pub enum GenerationCommand {
     /// Have a generation answer from now on; readers follow within a second
     #[command(
         after_help = "Examples:\n  weir generation promote g2\n  weir generation promote g1    back again\n\n\
-        Refused while the generation is behind the log or has events that were not applied, unless --force."
+        Refused while the generation is behind the log, unless --force. Look at RETRYING and PARKED in \
+        weir generation list before."
     )]
     Promote {
         /// Its name, as g2
-        #[arg(value_parser = parse_generation)]
-        id: u64,
+        #[arg(value_parser = GenerationId::parse)]
+        id: GenerationId,
         /// Also if it is behind the log
         #[arg(long)]
         force: bool,
@@ -63,6 +69,55 @@ pub struct GenerationView {
     pub fingerprint: String,
     pub created: String,
     pub created_by: String,
+}
+
+impl GenerationCommand {
+    pub(super) fn settings(&self) -> &CommonArguments {
+        let (Self::List { settings, .. }
+        | Self::Create { settings, .. }
+        | Self::Promote { settings, .. }) = self;
+        settings
+    }
+
+    /// Does it, and returns what to print.
+    pub(super) async fn run(&self, settings: &Settings) -> Result<String> {
+        let url = match &settings.nats.url {
+            Some(url) => url.clone(),
+            None => status::nats_of(&format!("http://{}", settings.admin.listen)).await?.0,
+        };
+        let registry = Registry::open(settings, &url).await?;
+        let (json, listed) = match self {
+            Self::List { json, .. } => (*json, registry.list().await?),
+            Self::Create { id, json, .. } => {
+                eprintln!("making the database of {id}");
+                (*json, vec![registry.create(*id).await?])
+            }
+            Self::Promote { id, force, json, .. } => {
+                (*json, vec![registry.promote(*id, *force).await?])
+            }
+        };
+        let views: Vec<GenerationView> = listed.into_iter().map(GenerationView::from).collect();
+        if json {
+            return Ok(format!("{}\n", serde_json::to_string_pretty(&views)?));
+        }
+        Ok(generation_table(&views))
+    }
+}
+
+impl From<Listed> for GenerationView {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: listed.record.id.to_string(),
+            active: listed.active,
+            database: listed.database,
+            lag: listed.lag,
+            retrying: listed.retrying,
+            parked: listed.parked,
+            fingerprint: listed.record.fingerprint,
+            created: format_ms(listed.record.created_ms),
+            created_by: listed.record.created_by,
+        }
+    }
 }
 
 /// Renders generations as a table; what nobody can tell is a dash.

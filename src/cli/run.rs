@@ -56,6 +56,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&text)?;
             Ok(well(all_well))
         }
+        Command::Generation(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;

@@ -141,7 +141,7 @@ impl View {
         match &self.active {
             Some(active) if active.id == id => Err(Refusal::Active(id)),
             active => Ok(Active {
-                id: id,
+                id,
                 promotion: active.as_ref().map_or(1, |active| active.promotion + 1),
                 previous: active.as_ref().map(|active| active.id),
                 promoted_ms: now_ms,

@@ -29,7 +29,7 @@ pub(super) enum Source {
     /// Events of the log, as long as it is the one that this place speaks of.
     Log { log: EventLog, consumer: WorkOptions, place: Arc<Place> },
     /// What comes back from RETRY.
-    Retry(RetryQueue),
+    Retry(Box<RetryQueue>),
 }
 
 impl<S: Store> Worker<S> {

@@ -97,7 +97,9 @@ impl<S: Store> Workers<S> {
     pub async fn run_again(self, stop: CancellationToken) {
         let Self { shared, queues, options, aside_task, .. } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
-        Worker { shared, source: Source::Retry(queues.retry), most: options.batch }.run(stop).await;
+        Worker { shared, source: Source::Retry(Box::new(queues.retry)), most: options.batch }
+            .run(stop)
+            .await;
         aside.await.ok();
     }
 
@@ -112,7 +114,7 @@ impl<S: Store> Workers<S> {
             let (log, consumer) = (queues.reading.clone(), consumer.clone());
             worker(Source::Log { log, consumer, place: place.clone() })
         });
-        let again = worker(Source::Retry(queues.retry.clone()));
+        let again = worker(Source::Retry(Box::new(queues.retry.clone())));
         let running = fresh.chain([again]).map(|worker| tokio::spawn(worker.run(stop.clone())));
         join_all(running.collect::<Vec<_>>()).await;
         // The last sender goes with the last worker; what was handed over is still set aside.

@@ -103,6 +103,7 @@ async fn apply(server: &NatsServer, events: usize, round: usize) -> anyhow::Resu
     let options = projector::Options {
         snapshot: server.dir().join(format!("round-{round}.snapshot")),
         snapshot_every: SNAPSHOT_EVERY,
+        recent: None,
     };
     let parser = parser();
     let projection = Projection::new(parser.types().clone());
