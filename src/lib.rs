@@ -18,6 +18,7 @@ pub mod wal;
 pub mod store;
 
 pub mod gateway;
+pub mod generation;
 pub mod projector;
 pub mod query;
 pub mod relay;

@@ -264,7 +264,7 @@ pub const ARANGO_IDLE: std::time::Duration = std::time::Duration::from_secs(55);
 pub const ARANGO_CONNECT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// How long a token counts for that does not say: ArangoDB's own default is an hour.
-pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+pub const ARANGO_TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// How long a cursor that is left early may take to be told so; it expires by itself too.
 pub const ARANGO_CURSOR_FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -283,9 +283,16 @@ pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_se
 
 /// Reads in flight at least: a small window of writes still leaves a page of recommendations its queries.
 pub const ARANGO_READS: usize = 4;
+/// Longest prefix of a database's name, in bytes (inclusive): with `_` and a generation of 32 it has the 64 that
+/// ArangoDB takes.
+pub const DATABASE_PREFIX_BYTES: usize = 31;
+
+/// Longest name of a user at NATS or ArangoDB, in bytes (inclusive).
+pub const USER_BYTES: usize = 256;
 
 /// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
 pub const SCAN_AT_ONCE: u32 = 4096;
+
 /// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
 pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
 
@@ -303,6 +310,31 @@ pub const ARANGO_KNOWN_VERTICES: usize = 2_000_000;
 
 /// Documents in one page of a scan: of the largest kind they fit an answer.
 pub const ARANGO_SCAN_PAGE: usize = 1_000;
+/// Longest error text kept with a failed event, in bytes (inclusive): a person reads a screen of it, and headers stay small.
+pub const ENTRY_ERROR_BYTES: usize = 2048;
+
+/// Schedules on their way to RETRY at once: a batch of the projector, far below what a connection queues.
+pub const RETRY_FLIGHTS: usize = 512;
+
+/// What is kept of a message that is too large to be parked whole, in bytes: a person sees what it is.
+pub const PARKED_CUT_BYTES: usize = 64 * 1024;
+
+/// Most parked entries that one listing returns (inclusive): a page for a person.
+pub const PARKED_PAGE: usize = 1000;
 
 /// Questions about collections in flight while a database is looked at.
 pub const ARANGO_LOOKS: usize = 8;
+/// Bytes of events that wait to be tried again, unless configured: an hour of one unwritable shard, some millions of events.
+pub const RETRY_BYTES: u64 = 4 << 30;
+/// Attempts at a batch of which all fails for the store's sake before it goes to RETRY: with their pauses about
+/// three seconds, in which the breaker opens if most of everything fails.
+pub const STORE_TRIES: u32 = 10;
+
+/// What waits to be set aside by one process: beyond it the workers wait, and so does what they would pull.
+pub const SET_ASIDE_WAITING: usize = 2_000;
+
+/// What is set aside in one go: that many answers of the server are awaited together.
+pub const SET_ASIDE_AT_ONCE: usize = 256;
+
+/// Seconds that a reader is asked to wait when no store answers: breakers try again about that often.
+pub const READ_RETRY_AFTER_S: u32 = 2;

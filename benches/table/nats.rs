@@ -37,9 +37,12 @@ impl NatsServer {
 
     /// The log over a connection of its own, with its stream made.
     pub async fn log(&self, name: &str) -> anyhow::Result<EventLog> {
-        let nats =
-            Nats::connect(NatsOptions { url: self.broker.url.clone(), name: name.to_owned() })
-                .await?;
+        let nats = Nats::connect(NatsOptions {
+            url: self.broker.url.clone(),
+            name: name.to_owned(),
+            ..Default::default()
+        })
+        .await?;
         let monitor_url = Some(self.broker.monitor_url.clone());
         let log = EventLog::new(nats, LogOptions { monitor_url, ..LogOptions::default() }).await;
         log.ensure().await.context("the stream cannot be made")?;

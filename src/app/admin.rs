@@ -1,5 +1,7 @@
 //! The admin listener, and the health routes of both.
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -8,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::ready::{Facts, ROLES, answer, judge};
+use super::ready::{Facts, answer, judge};
 use super::status::Parts;
 use crate::http::Problem;
 use crate::telemetry::{Metrics, names};
@@ -46,15 +48,16 @@ impl Admin {
 
 async fn ready(State(admin): State<Admin>) -> Response {
     let facts = Facts::of(&admin.parts, &admin.draining);
-    answer(ROLES.iter().filter_map(|role| judge(role, &facts)).collect())
+    answer(admin.parts.roles.all().iter().map(|role| judge(*role, &facts)).collect())
 }
 
 async fn ready_role(State(admin): State<Admin>, Path(role): Path<String>) -> Response {
     let facts = Facts::of(&admin.parts, &admin.draining);
-    if let Some(role) = judge(&role, &facts) {
-        return answer(vec![role]);
+    let roles = admin.parts.roles;
+    if let Some(role) = roles.all().iter().find(|known| known.name() == role) {
+        return answer(vec![judge(*role, &facts)]);
     }
-    let detail = format!("this process has the roles {}", ROLES.join(", "));
+    let detail = format!("this process has the roles {roles}");
     Problem::new(StatusCode::NOT_FOUND, "unknown_role", detail).into_response()
 }
 
@@ -67,34 +70,36 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 impl Admin {
     /// Gauges are read where the truth is, when somebody asks.
     fn record_gauges(&self) {
-        let wal = self.parts.wal.status();
-        let relay = self.parts.relay.status();
-        let projector = &self.parts.projector;
-        let (edges, bytes) = {
-            let graph = self.parts.store.read();
-            (graph.edge_count(), graph.bytes())
-        };
         let number = |value: u64| value as f64;
-        for (name, value) in [
-            (names::WAL_BYTES, number(wal.bytes)),
-            (names::WAL_HIGH_WATER, number(wal.high_water)),
-            (names::WAL_PUBLISHED, number(wal.published)),
-            (names::WAL_LOST_ENTRIES, number(wal.lost_entries)),
-            (names::WAL_DEGRADED, number(u64::from(wal.degraded.is_some()))),
-            (names::RELAY_LAG_EVENTS, number(relay.lag)),
-            (names::RELAY_HEALED_EVENTS, number(relay.healed)),
-            (
-                names::PROJECTOR_APPLIED_THROUGH,
-                number(projector.applied_through.load(std::sync::atomic::Ordering::Relaxed)),
-            ),
-            (
-                names::PROJECTOR_PENDING,
-                number(projector.pending.load(std::sync::atomic::Ordering::Relaxed)),
-            ),
-            (names::GRAPH_EDGES, f64::from(edges)),
-            (names::GRAPH_BYTES, bytes as f64),
-            (names::NATS_CONNECTED, number(u64::from(self.parts.nats.link().borrow().connected))),
-        ] {
+        let connected = self.parts.log.nats().link().borrow().connected;
+        let mut gauges = vec![(names::NATS_CONNECTED, number(u64::from(connected)))];
+        if let Some(inlet) = &self.parts.inlet {
+            let (wal, relay) = (inlet.wal.status(), inlet.relay.status());
+            gauges.extend([
+                (names::WAL_BYTES, number(wal.bytes)),
+                (names::WAL_HIGH_WATER, number(wal.high_water)),
+                (names::WAL_PUBLISHED, number(wal.published)),
+                (names::WAL_LOST_ENTRIES, number(wal.lost_entries)),
+                (names::WAL_DEGRADED, number(u64::from(wal.degraded.is_some()))),
+                (names::RELAY_LAG_EVENTS, number(relay.lag)),
+                (names::RELAY_HEALED_EVENTS, number(relay.healed)),
+            ]);
+        }
+        let graphs = self.parts.graphs.as_ref();
+        if let Some(image) = graphs.and_then(|graphs| graphs.image.as_ref()) {
+            let (edges, bytes) = {
+                let graph = image.store.read();
+                (graph.edge_count(), graph.bytes())
+            };
+            let applied_through = image.status.applied_through.load(Ordering::Relaxed);
+            gauges.extend([
+                (names::PROJECTOR_APPLIED_THROUGH, number(applied_through)),
+                (names::PROJECTOR_PENDING, number(image.status.pending.load(Ordering::Relaxed))),
+                (names::GRAPH_EDGES, f64::from(edges)),
+                (names::GRAPH_BYTES, bytes as f64),
+            ]);
+        }
+        for (name, value) in gauges {
             metrics::gauge!(name).set(value);
         }
     }

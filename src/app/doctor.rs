@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::options;
 use crate::config::Settings;
-use crate::stream::{EventLog, Finding, Nats, NatsOptions};
+use crate::stream::{EventLog, Finding, Nats};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -28,11 +28,10 @@ pub async fn doctor(
     url: &str,
     monitor_url: Option<String>,
 ) -> anyhow::Result<Report> {
-    let nats =
-        Nats::connect(NatsOptions { url: url.to_owned(), name: "weir doctor".to_owned() }).await?;
-    tokio::time::timeout(CONNECT_DEADLINE, nats.connected())
-        .await
-        .with_context(|| format!("no NATS server answers at {url}: is it running?"))?;
+    let nats = Nats::connect(options::nats(settings, url, "doctor")).await?;
+    tokio::time::timeout(CONNECT_DEADLINE, nats.connected()).await.with_context(|| {
+        format!("no NATS server at {url} lets us in: is it running, and is the login right?")
+    })?;
     nats.check_server()?;
     let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
     let findings = log

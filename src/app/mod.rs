@@ -1,23 +1,39 @@
 //! Composition: settings become components, components become roles.
 //!
-//! The only place where components meet. `dev` runs all of them in one process; `doctor` and `wal`
-//! serve the commands that look at what there is.
+//! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
+//! talk to the log through a `wire`; `doctor`, `wal`, `migrate` and `parked` serve the commands of those
+//! names.
 
 mod admin;
-mod dev;
+mod beside;
+mod databases;
 mod doctor;
 mod fill;
+mod following;
+mod graph_status;
+mod graphs;
+mod image;
+mod inlet;
+mod lock;
+mod migrate;
 mod options;
+mod parked;
+mod process;
 mod ready;
+mod roles;
+mod rules;
+mod serving;
 mod signals;
 mod status;
 mod tasks;
 mod wal;
+mod watch;
+mod wire;
 
-pub use dev::dev;
 pub use doctor::{Report, doctor};
+pub use migrate::{migrate, migration_plan, migration_status};
+pub use parked::{Done, Found, Shelf};
+pub use process::run;
+pub use roles::{Role, Roles};
 pub use status::Snapshot;
 pub use wal::{export, verify, wal_status};
-
-/// Components name the active generation by this until generations can be switched.
-pub const GENERATION: &str = "g1";

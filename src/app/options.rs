@@ -1,19 +1,27 @@
 //! From settings to the options of each component.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyLimits, ServeOptions};
+use crate::store::arango::ArangoOptions;
+use crate::store::arango::schema::Target;
+use crate::stream::{Credentials, NatsOptions};
 use crate::{broker, gateway, projector, relay, stream, wal};
+
+/// The type that counts as a purchase for reads, and of which an image forgets nothing.
+pub(super) const PURCHASE_TYPE: &str = "purchased";
 
 /// How long after a change the graph is written to its snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
 
-/// What the server may store beside the stream of events. The server reserves a stream's bound when the
+/// What the server may store beside the streams. The server reserves a stream's bound when the
 /// stream is made, so its own bound follows from the stream's, not from the disk of the moment.
 const BROKER_SPARE_BYTES: u64 = 1 << 30;
 
@@ -35,8 +43,9 @@ impl Layout {
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    pub fn lock(&self) -> PathBuf {
-        self.0.join("weir.lock")
+    /// The lock of one role.
+    pub fn lock(&self, role: &str) -> PathBuf {
+        self.0.join(format!("weir.{role}.lock"))
     }
 
     pub fn wal(&self) -> PathBuf {
@@ -47,8 +56,13 @@ impl Layout {
         self.0.join("nats")
     }
 
-    pub fn snapshot(&self) -> PathBuf {
-        self.0.join("graph").join("g1.snapshot")
+    pub fn snapshot(&self, bounded: bool) -> PathBuf {
+        self.0.join("graph").join(if bounded { "recent.snapshot" } else { "g1.snapshot" })
+    }
+
+    /// The generations as they were seen last.
+    pub fn generations(&self) -> PathBuf {
+        self.0.join("generations.json")
     }
 }
 
@@ -107,10 +121,70 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
     }
 }
 
+/// How the NATS server that is set is reached for one purpose; the settings hold one way to log in at most.
+pub(super) fn nats(settings: &Settings, url: &str, purpose: &str) -> NatsOptions {
+    let from = &settings.nats;
+    let credentials = match (&from.user, &from.password, &from.token, &from.credentials_file) {
+        (Some(user), Some(password), ..) => {
+            Credentials::Password { user: user.clone(), password: password.clone() }
+        }
+        (_, _, Some(token), _) => Credentials::Token(token.clone()),
+        (.., Some(path)) => Credentials::File(path.clone()),
+        _ => Credentials::None,
+    };
+    NatsOptions { credentials, ca_file: from.ca_file.clone(), ..child(url, purpose) }
+}
+
+/// How a child is reached: it takes no login, and what is set for another server is not for it.
+pub(super) fn child(url: &str, purpose: &str) -> NatsOptions {
+    NatsOptions { url: url.to_owned(), name: format!("weir {purpose}"), ..NatsOptions::default() }
+}
+
+/// The ArangoDB that is set, if one is.
+pub(super) fn arango(settings: &Settings) -> Option<ArangoOptions> {
+    let from = &settings.arango;
+    Some(ArangoOptions {
+        url: from.url.clone()?,
+        user: from.user.clone(),
+        password: from.password.clone(),
+        ca_file: from.ca_file.clone(),
+        request_timeout: from.request_timeout,
+        query_timeout: from.query_timeout,
+        max_in_flight: from.max_in_flight,
+    })
+}
+
+/// The name of a generation's database.
+pub(super) fn database(settings: &Settings, generation: u64) -> String {
+    format!("{}_g{generation}", settings.arango.database_prefix)
+}
+
+/// What a generation's database must hold.
+pub(super) fn schema(settings: &Settings, types: Arc<EventTypes>) -> Target {
+    let from = &settings.arango;
+    Target {
+        types,
+        shards: from.shards,
+        replication_factor: from.replication_factor,
+        write_concern: from.write_concern,
+        one_shard: from.one_shard,
+    }
+}
+
+pub(super) fn parked(settings: &Settings) -> stream::StreamBounds {
+    let max_bytes = i64::try_from(settings.parked.max_bytes).ok();
+    stream::StreamBounds { max_bytes, ..stream::StreamBounds::default() }
+}
+
+pub(super) fn retry(settings: &Settings) -> stream::RetryOptions {
+    stream::RetryOptions { max_bytes: settings.retry.max_bytes, ..stream::RetryOptions::default() }
+}
+
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
+    let streams = settings.nats.max_bytes + settings.retry.max_bytes + settings.parked.max_bytes;
     broker::Options {
         server: settings.nats.server.clone(),
-        max_file_bytes: Some(settings.nats.max_bytes + BROKER_SPARE_BYTES),
+        max_file_bytes: Some(streams + BROKER_SPARE_BYTES),
         ..broker::Options::new(layout.broker())
     }
 }
@@ -124,11 +198,27 @@ pub(super) fn relay(settings: &Settings, layout: &Layout) -> relay::Options {
     relay::Options { drain: settings.drain_deadline, ..relay::Options::new(layout.wal()) }
 }
 
-pub(super) fn projector(layout: &Layout) -> anyhow::Result<projector::Options> {
-    let snapshot = layout.snapshot();
+/// How the graph in memory is kept; one that is bounded has a file of its own.
+pub(super) fn image(
+    settings: &Settings,
+    layout: &Layout,
+    rules: &Rules,
+) -> anyhow::Result<projector::Options> {
+    let always = rules.types.find(PURCHASE_TYPE);
+    let recent = settings.image.days.map(|days| projector::Recent { days, always });
+    let snapshot = layout.snapshot(recent.is_some());
     if let Some(folder) = snapshot.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY })
+    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY, recent })
+}
+
+pub(super) fn workers(settings: &Settings) -> projector::WorkerOptions {
+    let from = &settings.projector;
+    projector::WorkerOptions {
+        workers: from.workers,
+        batch: from.batch_events,
+        ack_wait: from.ack_wait,
+    }
 }

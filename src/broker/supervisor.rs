@@ -149,7 +149,11 @@ impl Keeper {
             .launcher
             .split_first()
             .ok_or_else(|| io::Error::other("the launcher is empty"))?;
-        Command::new(program)
+        let mut command = Command::new(program);
+        for secret in secret_variables() {
+            command.env_remove(secret);
+        }
+        command
             .args(first)
             .arg(std::process::id().to_string())
             .arg("--")
@@ -196,6 +200,15 @@ impl Keeper {
             .wait_timeout_while(self.shared.lock(), backoff, |state| !state.stopping);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// Our own variables and the way to systemd's credentials, which hold secrets and are not for the child.
+fn secret_variables() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("WEIR_") || name == "CREDENTIALS_DIRECTORY"
+    })
 }
 
 fn pid_of(child: &Child) -> Pid {

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::migrate::MigrateCommand;
+use super::parked::ParkedCommand;
 use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
 Examples:
   weir dev                                 everything in one process, files in ./data
+  weir gateway --nats-url nats://n:4222    one role a process: gateway, projector, api
   weir status                              what it does now
   curl -d '{\"userId\":\"u1\",\"itemId\":\"i1\",\"eventType\":\"viewed\"}' http://127.0.0.1:8080/ingest
   curl http://127.0.0.1:8080/recommendations/user/u1
@@ -40,11 +43,53 @@ pub enum Command {
     )]
     Dev(SettingsArguments),
 
+    /// Take events by HTTP and bring them into the log
+    #[command(
+        long_about = "Take events by HTTP and bring them into the log.\n\n\
+            Each event is in the write-ahead log on disk before it is answered, and is published to NATS \
+            from there; while NATS is away, events wait on disk. Any number may run, each with a data \
+            directory of its own. Ready (/health/ready) while its log takes writes.",
+        after_help = "Examples:\n  \
+            weir gateway --nats-url nats://nats.internal:4222 --data-dir /var/lib/weir\n  \
+            weir gateway --nats-url nats://10.0.0.4:4222,nats://10.0.0.5:4222 --listen 0.0.0.0:8080\n  \
+            WEIR_NATS__USER=weir WEIR_NATS__PASSWORD_FILE=/etc/weir/nats weir gateway --config weir.toml\n\n\
+            Beside another role on one machine, give one of them another --admin-listen."
+    )]
+    Gateway(GatewayArguments),
+
+    /// Apply the log to the graph in ArangoDB
+    #[command(
+        long_about = "Apply the log to the graph in ArangoDB.\n\n\
+            Any number may run: they share the work without knowing of each other, and when one ends the \
+            others take over. It keeps no files, and serves nothing but the admin listener.",
+        after_help = "Examples:\n  \
+            weir projector --nats-url nats://nats.internal:4222 --arango-url http://arango.internal:8529\n  \
+            WEIR_ARANGO__PASSWORD_FILE=/etc/weir/arango weir projector --config weir.toml\n  \
+            weir projector --config weir.toml --admin-listen 127.0.0.1:8091\n\n\
+            A password is never a flag: see arango.password_file in weir config show."
+    )]
+    Projector(CommonArguments),
+
+    /// Answer recommendations and histories from a graph in memory
+    #[command(
+        long_about = "Answer recommendations and histories from a graph in memory.\n\n\
+            The graph is fed from the log and kept in a snapshot, so that a restart reads only what is new. \
+            Any number may run, each with a data directory of its own; one may share that of a gateway. \
+            Ready (/health/ready) once it has something to answer from.",
+        after_help = "Examples:\n  \
+            weir api --nats-url nats://nats.internal:4222 --data-dir /var/lib/weir\n  \
+            weir api --nats-url nats://nats.internal:4222 --listen 0.0.0.0:8082 --admin-listen 127.0.0.1:8083\n  \
+            curl http://127.0.0.1:8082/recommendations/user/u1\n\n\
+            Beside another role on one machine, give one of them another --admin-listen."
+    )]
+    Api(ApiArguments),
+
     /// Show what a running weir does
     #[command(after_help = "Examples:\n  \
         weir status\n  \
         weir status --json | jq '.generations[0].lag'\n  \
-        weir status --admin-url http://10.0.0.5:8081")]
+        weir status --admin-url http://10.0.0.5:8081\n\n\
+        It asks the admin listener of any role, and shows what that process has.")]
     Status {
         /// The admin listener of the running weir
         #[arg(long, env = "WEIR_ADMIN_URL", default_value = "http://127.0.0.1:8081")]
@@ -67,6 +112,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+
+    /// Make and check the database of a generation in ArangoDB
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+
+    /// Look at events that cannot be applied, try them again, or give them up
+    #[command(subcommand)]
+    Parked(ParkedCommand),
 
     /// Look into the write-ahead log of a weir that does not run
     #[command(subcommand)]
@@ -144,28 +197,27 @@ pub enum ConfigCommand {
     },
 }
 
-/// Settings from the command line; they win over the environment, which wins over the file.
+const SETTINGS: &str = "Settings (flags win over WEIR_… variables, those over the file)";
+
+/// The settings that every command takes.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Settings (flags win over WEIR_… variables, those over the file)")]
-pub struct SettingsArguments {
+#[command(next_help_heading = SETTINGS)]
+pub struct CommonArguments {
     /// A TOML file; weir config show lists its keys
-    #[arg(long, env = "WEIR_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[arg(long, env = "WEIR_CONFIG", hide_env_values = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Where all files are kept [default: data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// Where events come in and recommendations go out [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
     /// Where metrics and the status are told [default: 127.0.0.1:8081]
     #[arg(long, value_name = "HOST:PORT")]
     admin_listen: Option<String>,
-    /// A NATS server to use instead of a child
+    /// The NATS server; weir dev starts one of its own without it
     #[arg(long, value_name = "URL")]
     nats_url: Option<String>,
-    /// The nats-server program for the child [default: searched for]
-    #[arg(long, value_name = "FILE")]
-    nats_server: Option<String>,
+    /// The ArangoDB that holds the graph, as http://host:8529
+    #[arg(long, value_name = "URL")]
+    arango_url: Option<String>,
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -174,25 +226,109 @@ pub struct SettingsArguments {
     log_filter: Option<String>,
 }
 
-impl SettingsArguments {
+/// Settings from the command line; they win over the environment, which wins over the file.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = SETTINGS)]
+pub struct SettingsArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Where events come in and recommendations go out [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// The nats-server program for the child [default: searched for]
+    #[arg(long, value_name = "FILE")]
+    nats_server: Option<String>,
+}
+
+/// The settings of a gateway alone.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = SETTINGS)]
+pub struct GatewayArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Where events come in [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+}
+
+/// The settings of an API alone.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = SETTINGS)]
+pub struct ApiArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Where recommendations go out [default: 127.0.0.1:8082]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+}
+
+/// Arguments that are settings.
+pub trait Given {
+    /// Returns the TOML file.
+    fn file(&self) -> Option<PathBuf>;
     /// Returns the flags that were given.
-    pub fn flags(&self) -> Vec<Flag> {
-        [
+    fn flags(&self) -> Vec<Flag>;
+}
+
+impl Given for CommonArguments {
+    fn file(&self) -> Option<PathBuf> {
+        self.config.clone()
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        given([
             ("--data-dir", "data_dir", &self.data_dir),
-            ("--listen", "gateway.listen", &self.listen),
             ("--admin-listen", "admin.listen", &self.admin_listen),
             ("--nats-url", "nats.url", &self.nats_url),
-            ("--nats-server", "nats.server", &self.nats_server),
+            ("--arango-url", "arango.url", &self.arango_url),
             ("--log-format", "log.format", &self.log_format),
             ("--log-filter", "log.filter", &self.log_filter),
-        ]
-        .into_iter()
-        .filter_map(|(name, key, value)| {
-            let value = value.clone()?;
-            Some(Flag { name, key, value })
-        })
-        .collect()
+        ])
     }
+}
+
+impl Given for SettingsArguments {
+    fn file(&self) -> Option<PathBuf> {
+        self.common.file()
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let own = given([
+            ("--listen", "gateway.listen", &self.listen),
+            ("--nats-server", "nats.server", &self.nats_server),
+        ]);
+        [self.common.flags(), own].concat()
+    }
+}
+
+impl Given for GatewayArguments {
+    fn file(&self) -> Option<PathBuf> {
+        self.common.file()
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let own = given([("--listen", "gateway.listen", &self.listen)]);
+        [self.common.flags(), own].concat()
+    }
+}
+
+impl Given for ApiArguments {
+    fn file(&self) -> Option<PathBuf> {
+        self.common.file()
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let own = given([("--listen", "api.listen", &self.listen)]);
+        [self.common.flags(), own].concat()
+    }
+}
+
+fn given<const N: usize>(flags: [(&'static str, &'static str, &Option<String>); N]) -> Vec<Flag> {
+    let flags = flags.into_iter().filter_map(|(name, key, value)| {
+        let value = value.clone()?;
+        Some(Flag { name, key, value })
+    });
+    flags.collect()
 }
 
 #[cfg(test)]
@@ -207,22 +343,78 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    /// Returns the settings of a command line that runs a process.
+    fn settings_of(line: &str) -> Box<dyn Given> {
+        match Arguments::parse_from(line.split_whitespace()).command {
+            Command::Dev(arguments) => Box::new(arguments),
+            Command::Gateway(arguments) => Box::new(arguments),
+            Command::Projector(arguments) => Box::new(arguments),
+            Command::Api(arguments) => Box::new(arguments),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn every_flag_sets_a_key_that_exists() {
-        let all = "weir dev --data-dir d --listen a:1 --admin-listen a:2 --nats-url nats://n \
-            --nats-server s --log-format json --log-filter debug";
-        let arguments = Arguments::parse_from(all.split_whitespace());
-        let Command::Dev(settings) = arguments.command else {
-            panic!("{arguments:?}");
-        };
-        let sources = Sources { flags: settings.flags(), ..Sources::default() };
-        let text = load(&sources).unwrap().to_text();
-        for flag in settings.flags() {
-            let set =
-                text.lines().any(|line| line.starts_with(flag.key) && line.ends_with(flag.name));
-            assert!(set, "{} in\n{text}", flag.name);
+        let common = "--data-dir d --admin-listen a:2 --nats-url nats://n --arango-url http://a \
+            --log-format json --log-filter debug";
+        for (command, more, count) in [
+            ("dev", "--listen a:1 --nats-server s", 8),
+            ("gateway", "--listen a:1", 7),
+            ("projector", "", 6),
+            ("api", "--listen a:1", 7),
+        ] {
+            let given = settings_of(&format!("weir {command} {common} {more}"));
+            let sources = Sources { flags: given.flags(), ..Sources::default() };
+            let text = load(&sources).unwrap().to_text();
+            for flag in given.flags() {
+                let set = text
+                    .lines()
+                    .any(|line| line.starts_with(flag.key) && line.ends_with(flag.name));
+                assert!(set, "{} in\n{text}", flag.name);
+            }
+            assert_eq!(given.flags().len(), count, "{command}");
         }
-        assert_eq!(settings.flags().len(), 7);
+    }
+
+    #[test]
+    fn an_api_alone_listens_elsewhere_than_a_gateway() {
+        let key = |line: &str| settings_of(line).flags()[0].key;
+        assert_eq!(key("weir gateway --listen a:1"), "gateway.listen");
+        assert_eq!(key("weir api --listen a:1"), "api.listen");
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        for command in Arguments::command().get_subcommands() {
+            let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+            for flag in flags {
+                let secret = ["password", "token", "secret"].iter().any(|word| flag.contains(word));
+                assert!(!secret, "{} --{flag}", command.get_name());
+            }
+        }
+    }
+
+    /// Returns the long help of a command, as a wide terminal shows it.
+    fn help(path: &[&str]) -> String {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        for name in path {
+            command = command.find_subcommand(name).expect("a command").clone();
+        }
+        command.render_long_help().to_string()
+    }
+
+    #[test]
+    fn the_help_teaches() {
+        insta::assert_snapshot!("help", help(&[]));
+        for role in ["dev", "gateway", "projector", "api"] {
+            insta::assert_snapshot!(format!("help_{role}"), help(&[role]));
+        }
+        for verb in ["list", "show", "redrive", "drop"] {
+            insta::assert_snapshot!(format!("help_parked_{verb}"), help(&["parked", verb]));
+        }
+        insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }
 
     #[test]

@@ -4,10 +4,22 @@
 
 mod arguments;
 mod doctor;
+mod generation;
+mod generation_id;
+mod migrate;
+mod parked;
+mod parked_text;
 mod run;
 mod status;
 mod status_text;
 mod wal;
 
-pub use arguments::{Arguments, Command, ConfigCommand, SettingsArguments, WalCommand};
+pub use arguments::{
+    ApiArguments, Arguments, Command, CommonArguments, ConfigCommand, GatewayArguments, Given,
+    SettingsArguments, WalCommand,
+};
+pub use generation::{GenerationCommand, GenerationView, generation_table};
+pub use migrate::MigrateCommand;
+pub use parked::ParkedCommand;
+pub use parked_text::ParkedView;
 pub use run::run;

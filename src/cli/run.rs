@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::json;
 
-use super::arguments::{Arguments, Command, ConfigCommand, SettingsArguments, WalCommand};
+use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
 use super::{doctor, status, wal};
-use crate::app;
+use crate::app::{self, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
 use crate::telemetry::{LogOptions, init_logs};
@@ -36,11 +36,10 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Dev(arguments) => {
-            let settings = prepare(&arguments)?;
-            block_on(app::dev(settings))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Dev(arguments) => run_roles(&arguments, Roles::DEV),
+        Command::Gateway(arguments) => run_roles(&arguments, Roles::GATEWAY),
+        Command::Projector(arguments) => run_roles(&arguments, Roles::PROJECTOR),
+        Command::Api(arguments) => run_roles(&arguments, Roles::API),
         Command::Status { admin_url, json } => {
             print(&block_on(status::fetch(&admin_url, json))?)?;
             Ok(ExitCode::SUCCESS)
@@ -50,6 +49,17 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let (text, all_well) = block_on(doctor::examine(&settings, json))?;
             print(&text)?;
             Ok(well(all_well))
+        }
+        Command::Migrate(command) => {
+            let settings = effective(command.settings())?.settings;
+            let (text, all_well) = block_on(command.run(&settings))?;
+            print(&text)?;
+            Ok(well(all_well))
+        }
+        Command::Parked(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Wal(WalCommand::Status { settings, json }) => {
             wal::status(&effective(&settings)?.settings, json)?;
@@ -80,8 +90,19 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     }
 }
 
+fn run_roles(arguments: &impl Given, roles: Roles) -> Result<ExitCode> {
+    let settings = prepare(arguments)?;
+    block_on(app::run(settings, roles))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks the settings, and that the files they name can be read.
 fn check(arguments: &SettingsArguments, json: bool) -> Result<ExitCode> {
-    let problems = effective(arguments).err();
+    let unreadable = |effective: Effective| match effective.unreadable() {
+        files if files.is_empty() => None,
+        files => Some(Problems(files)),
+    };
+    let problems = effective(arguments).map_or_else(Some, unreadable);
     if !json {
         if let Some(problems) = problems {
             return Err(problems.into());
@@ -94,18 +115,18 @@ fn check(arguments: &SettingsArguments, json: bool) -> Result<ExitCode> {
     Ok(if list.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(MISTAKE) })
 }
 
-fn effective(arguments: &SettingsArguments) -> Result<Effective, Problems> {
+fn effective(arguments: &impl Given) -> Result<Effective, Problems> {
     let environment = env::vars_os()
         .map(|(name, value)| {
             let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
             (text(name), text(value))
         })
         .collect();
-    load(&Sources { file: arguments.config.clone(), environment, flags: arguments.flags() })
+    load(&Sources { file: arguments.file(), environment, flags: arguments.flags() })
 }
 
 /// Loads the settings and begins to log as they say.
-fn prepare(arguments: &SettingsArguments) -> Result<Settings> {
+fn prepare(arguments: &impl Given) -> Result<Settings> {
     let settings = effective(arguments)?.settings;
     init_logs(&LogOptions {
         format: settings.log.format.parse()?,

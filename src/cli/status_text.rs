@@ -4,11 +4,18 @@ use serde_json::Value;
 
 const ABSENT: &str = "-";
 
-/// Renders the JSON of `/admin/status`; what is absent is shown as a dash.
+/// Gateway, projector and api.
+const ALL_ROLES: usize = 3;
+
+/// Renders the JSON of `/admin/status`; parts that the process has not are left out, and values that it
+/// cannot tell are shown as a dash.
 pub(super) fn status_text(status: &Value) -> String {
-    let mut text = format!("weir {}\n\n", word(&status["version"]));
-    text.push_str(&nats_lines(&status["nats"]));
-    text.push_str(&wal_lines(&status["wal"]));
+    let mut text = format!("weir {}{}\n\n", word(&status["version"]), part(&status["roles"]));
+    let waiting = if status["wal"].is_object() { ", events wait in the log" } else { "" };
+    text.push_str(&nats_lines(&status["nats"], waiting));
+    if status["wal"].is_object() {
+        text.push_str(&wal_lines(&status["wal"]));
+    }
     text.push_str(&relay_lines(&status["relay"]));
     let generations = status["generations"].as_array();
     if let Some(generations) = generations.filter(|list| !list.is_empty()) {
@@ -19,11 +26,22 @@ pub(super) fn status_text(status: &Value) -> String {
     text
 }
 
-fn nats_lines(nats: &Value) -> String {
+/// Names the roles of a process that has not all of them.
+fn part(roles: &Value) -> String {
+    let names: Vec<&str> =
+        roles.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if (1..ALL_ROLES).contains(&names.len()) {
+        format!(" {}", names.join(", "))
+    } else {
+        String::new()
+    }
+}
+
+fn nats_lines(nats: &Value, waiting: &str) -> String {
     let link = match nats["connected"].as_bool() {
-        Some(true) => "connected",
-        Some(false) => "NOT CONNECTED, events wait in the log",
-        None => ABSENT,
+        Some(true) => "connected".to_owned(),
+        Some(false) => format!("NOT CONNECTED{waiting}"),
+        None => ABSENT.to_owned(),
     };
     let lines = format!(
         "NATS     {link}  {}\nstream   {} to {}\n",
@@ -193,6 +211,15 @@ mod tests {
     #[test]
     fn an_answer_without_anything_is_shown_as_dashes() {
         insta::assert_snapshot!(status_text(&json!({})));
+    }
+
+    #[test]
+    fn a_process_of_one_role_shows_what_it_has() {
+        let nats = json!({"url": "nats://n:4222", "connected": false});
+        let gateway = json!({"version": "0.1.0", "roles": ["gateway"], "nats": nats, "wal": {"highWater": 5}});
+        let api = json!({"version": "0.1.0", "roles": ["api"], "nats": nats,
+            "generations": [{"id": "g1", "state": "active", "appliedThrough": 2, "lag": 0}]});
+        insta::assert_snapshot!(format!("{}----\n{}", status_text(&gateway), status_text(&api)));
     }
 
     #[test]

@@ -10,8 +10,11 @@ use tracing_subscriber::EnvFilter;
 use super::event_types;
 use super::humane::{format_duration, format_size, parse_duration, parse_size};
 use super::schema::{self, EVENT_TYPES_KEY, FIELDS, Kind, ORDERED};
+use super::secrets::{Secrets, Settled};
+use super::settings::Settings;
 use super::show::{Effective, Row};
 use super::sources::{Layer, Merged, Origin, insert};
+use crate::limits::USER_BYTES;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -77,7 +80,9 @@ fn prune_table(prefix: &str, table: &mut Dict, origin: &Origin, problems: &mut V
                 true
             }
             other if is_table => {
-                let wrong = format!("is {}, not a table", show_value(other));
+                // Text is not shown: who writes a password may forget its key.
+                let shown = other.as_str().map_or_else(|| show_value(other), |_| "text".into());
+                let wrong = format!("is {shown}, not a table");
                 let advice = format!("write its keys under [{key}]");
                 problems.push(Problem::new(origin, &key, wrong, advice));
                 false
@@ -124,10 +129,19 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> 
 }
 
 /// Checks all values; returns the settings if they can be built, which is always so without problems.
-pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Option<Effective> {
+pub(super) fn check(
+    merged: &Merged,
+    secrets: Secrets,
+    problems: &mut Vec<Problem>,
+) -> Option<Effective> {
     let mut canonical = Dict::new();
     let mut rows = Vec::new();
+    let secrets = secrets.settle(merged, problems);
     for field in FIELDS {
+        if field.kind == Kind::Secret {
+            rows.push(secrets.row(field.key));
+            continue;
+        }
         let Some(value) = merged.value(field.key) else {
             rows.push(Row::unset(field.key));
             continue;
@@ -147,8 +161,43 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Option<Effe
         insert(&mut canonical, &key, value);
     }
     check_together(&canonical, merged, problems);
-    let settings = Figment::from(Serialized::defaults(canonical)).extract().ok()?;
-    Some(Effective { settings, rows })
+    check_login(&canonical, &secrets, merged, problems);
+    let mut settings: Settings = Figment::from(Serialized::defaults(canonical)).extract().ok()?;
+    secrets.place(&mut settings);
+    Some(Effective { settings, rows, secrets: secrets.into_files() })
+}
+
+/// NATS takes one way to log in: a user with a password, a token, or a credentials file.
+fn check_login(canonical: &Dict, secrets: &Settled, merged: &Merged, problems: &mut Vec<Problem>) {
+    let has = |key: &str| secrets.has(key) || lookup(canonical, key).is_some();
+    let mut report = |key: &str, wrong: &str, advice: &str| {
+        let origin = merged.value(key);
+        let source = match &origin {
+            Some(value) => merged.origin(value).name(key),
+            None => secrets.place_name(key),
+        };
+        problems.push(Problem {
+            key: Some(key.into()),
+            source,
+            wrong: wrong.into(),
+            advice: advice.into(),
+        });
+    };
+    match (has("nats.user"), has("nats.password")) {
+        (true, false) => {
+            report(
+                "nats.user",
+                "has no password",
+                "set nats.password_file, or WEIR_NATS__PASSWORD",
+            );
+        }
+        (false, true) => report("nats.password", "has no user", "set nats.user"),
+        _ => {}
+    }
+    let ways = ["nats.user", "nats.token", "nats.credentials_file"];
+    for key in ways.into_iter().filter(|key| has(key)).skip(1) {
+        report(key, "is a second way to log in", "keep one of user, token and credentials file");
+    }
 }
 
 fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>) {
@@ -165,11 +214,14 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
         }
     }
     let listen = |key| lookup(canonical, key).and_then(Value::as_str);
-    if let (Some(gateway), Some(admin)) = (listen("gateway.listen"), listen("admin.listen"))
-        && gateway == admin
-        && !gateway.ends_with(":0")
-    {
-        report("admin.listen", "is the gateway's address".into(), "choose another port".into());
+    for (other, whose) in [("gateway.listen", "gateway"), ("api.listen", "api")] {
+        if let (Some(other), Some(admin)) = (listen(other), listen("admin.listen"))
+            && other == admin
+            && !other.ends_with(":0")
+        {
+            let wrong = format!("is the {whose}'s address");
+            report("admin.listen", wrong, "choose another port".into());
+        }
     }
 }
 
@@ -187,7 +239,10 @@ fn lookup<'a>(values: &'a Dict, key: &str) -> Option<&'a Value> {
 fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> {
     let refuse = |advice: String| (format!("is {}", show_value(value)), advice);
     let text = value.as_str();
-    let number = value.to_u128().and_then(|number| u64::try_from(number).ok());
+    let number = value
+        .to_i128()
+        .and_then(|number| u64::try_from(number).ok())
+        .or_else(|| value.to_u128().and_then(|number| u64::try_from(number).ok()));
     let words = |valid: bool, advice: &str| match text {
         Some(text) if valid => Ok((Value::from(text), text.to_owned())),
         _ => Err(refuse(advice.into())),
@@ -197,18 +252,39 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
         Kind::Address => {
             words(text.is_some_and(is_address), "write an address and a port, as 127.0.0.1:8080")
         }
-        Kind::NatsUrl => match text {
-            Some(text) if text.split(',').all(is_nats_url) => Ok((Value::from(text), redact(text))),
-            // Not shown: it may hold a password.
-            _ => Err((
-                "is not the address of a NATS server".into(),
-                "write it as nats://host:4222, several with commas between".into(),
-            )),
-        },
+        Kind::NatsUrl | Kind::HttpUrl | Kind::MonitorUrl if text.is_some_and(has_user) => Err((
+            "names a user or a password, which show up in process lists and logs".into(),
+            user_advice(kind).into(),
+        )),
+        Kind::NatsUrl => words(
+            text.is_some_and(|text| text.split(',').all(is_nats_url)),
+            "write it as nats://host:4222, several with commas between",
+        ),
         Kind::MonitorUrl => words(
             text.and_then(|text| text.strip_prefix("http://")).is_some_and(is_address),
             "write it as http://127.0.0.1:8222",
         ),
+        Kind::HttpUrl => text
+            .map(|text| text.trim_end_matches('/'))
+            .filter(|text| is_http_url(text))
+            .map(|text| (Value::from(text), text.to_owned()))
+            .ok_or_else(|| refuse("write it as http://host:8529 or https://host:8529".into())),
+        Kind::Name(most) => words(
+            text.is_some_and(|text| is_name(text, most)),
+            &format!("use 1 to {most} of a-z, 0-9, _ and -, a letter first"),
+        ),
+        Kind::Text => words(
+            text.is_some_and(|text| {
+                (1..=USER_BYTES).contains(&text.len()) && !text.contains(char::is_control)
+            }),
+            &format!("write 1 to {USER_BYTES} bytes of one line"),
+        ),
+        Kind::Secret => unreachable!("secrets are taken out of the layers before"),
+        Kind::Bool => value
+            .to_bool()
+            .or_else(|| text.and_then(|text| text.parse().ok()))
+            .map(|truth| (Value::from(truth), truth.to_string()))
+            .ok_or_else(|| refuse("write true or false".into())),
         Kind::Choice(names) => words(
             text.is_some_and(|text| names.contains(&text)),
             &format!("use {}", names.join(" or ")),
@@ -257,13 +333,41 @@ fn is_nats_url(text: &str) -> bool {
     })
 }
 
-/// Hides user, password or token of each address.
-fn redact(urls: &str) -> String {
-    let hide = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
-        _ => url.to_owned(),
+fn is_http_url(text: &str) -> bool {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
     };
-    urls.split(',').map(hide).collect::<Vec<_>>().join(",")
+    rest.is_some_and(|rest| match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => {
+            host.parse::<std::net::Ipv6Addr>().is_ok()
+                && (port.is_empty() || port.starts_with(':') && is_address(&format!("h{port}")))
+        }
+        None => {
+            is_host(rest.rsplit_once(':').map_or(rest, |(host, _)| host))
+                && (!rest.contains(':') || is_address(rest))
+        }
+    })
+}
+
+fn is_name(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// Tells a URL with something before its host, which may be a password.
+fn has_user(text: &str) -> bool {
+    text.contains('@')
+}
+
+fn user_advice(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NatsUrl => "remove it, and set nats.user and nats.password_file, or nats.token_file",
+        Kind::HttpUrl => "remove it, and set arango.user and arango.password_file",
+        _ => "remove it",
+    }
 }
 
 /// Shows a value in a problem, as it would stand in a file.

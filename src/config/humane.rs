@@ -25,7 +25,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// Reads a duration; the unit is required, because nobody can guess it.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     parse(text, TIMES).map(Duration::from_millis)
 }
 

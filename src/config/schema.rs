@@ -1,7 +1,8 @@
 //! Every key with its kind, default and meaning: the checks, `config show` and the help read this one table.
 
 use crate::limits::{
-    EVENT_BYTES, HTTP_BATCH_EVENTS, HTTP_BODY_BYTES, HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER,
+    DATABASE_PREFIX_BYTES, EVENT_BYTES, HTTP_BATCH_EVENTS, HTTP_BODY_BYTES, HTTP_CONNECTIONS,
+    HTTP_CONNECTIONS_PER_PEER,
 };
 
 const KIB: u64 = 1 << 10;
@@ -16,9 +17,19 @@ const HOUR: u64 = 3_600 * SECOND;
 pub(super) enum Kind {
     Path,
     Address,
+    /// `nats://host:port`, several with commas between; without a user.
     NatsUrl,
     /// `http://host:port`, without a path.
     MonitorUrl,
+    /// `http://` or `https://` and a host, perhaps a port; without a user or a path.
+    HttpUrl,
+    /// At most so many of a-z, 0-9, `_` and `-`, a letter first.
+    Name(usize),
+    /// Any text of one line.
+    Text,
+    /// Never in the file and never a flag: [`super::secrets`] finds it.
+    Secret,
+    Bool,
     Size(u64, u64),
     Duration(u64, u64),
     Count(u64, u64),
@@ -33,6 +44,7 @@ pub(super) enum Default {
     Text(&'static str),
     /// Bytes, milliseconds or a count, by the kind.
     Number(u64),
+    Bool(bool),
 }
 
 /// One key.
@@ -75,11 +87,39 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Count(1, 100_000),
         Default::Number(HTTP_BATCH_EVENTS as u64),
     ),
+    field("api.listen", Kind::Address, Default::Text("127.0.0.1:8082")),
     field("admin.listen", Kind::Address, Default::Text("127.0.0.1:8081")),
     field("nats.url", Kind::NatsUrl, Default::None),
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
     field("nats.max_bytes", Kind::Size(64 * MIB, 1024 * TIB), Default::Number(32 * GIB)),
+    field("nats.user", Kind::Text, Default::None),
+    field("nats.password", Kind::Secret, Default::None),
+    field("nats.password_file", Kind::Path, Default::None),
+    field("nats.token", Kind::Secret, Default::None),
+    field("nats.token_file", Kind::Path, Default::None),
+    field("nats.credentials_file", Kind::Path, Default::None),
+    field("nats.ca_file", Kind::Path, Default::None),
+    field("arango.url", Kind::HttpUrl, Default::None),
+    field("arango.user", Kind::Text, Default::Text("weir")),
+    field("arango.password", Kind::Secret, Default::None),
+    field("arango.password_file", Kind::Path, Default::None),
+    field("arango.ca_file", Kind::Path, Default::None),
+    field("arango.database_prefix", Kind::Name(DATABASE_PREFIX_BYTES), Default::Text("recsys")),
+    // As a single server has them, which knows no others.
+    field("arango.shards", Kind::Count(1, 1_000), Default::Number(1)),
+    field("arango.replication_factor", Kind::Count(1, 10), Default::Number(1)),
+    field("arango.write_concern", Kind::Count(1, 10), Default::Number(1)),
+    field("arango.one_shard", Kind::Bool, Default::Bool(false)),
+    field("arango.request_timeout", Kind::Duration(100, HOUR), Default::Number(10 * SECOND)),
+    field("arango.query_timeout", Kind::Duration(10, HOUR), Default::Number(2 * SECOND)),
+    field("arango.max_in_flight", Kind::Count(1, 1_024), Default::Number(16)),
+    field("projector.workers", Kind::Count(1, 64), Default::Number(2)),
+    field("projector.batch_events", Kind::Count(1, 10_000), Default::Number(500)),
+    field("projector.ack_wait", Kind::Duration(SECOND, HOUR), Default::Number(30 * SECOND)),
+    field("image.days", Kind::Count(1, 36_500), Default::None),
+    field("retry.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(GIB)),
+    field("parked.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(GIB)),
     field("wal.segment_bytes", Kind::Size(512 * KIB, 4 * GIB), Default::Number(64 * MIB)),
     field("wal.segment_age", Kind::Duration(SECOND, 24 * HOUR), Default::Number(300 * SECOND)),
     field("wal.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(8 * GIB)),
@@ -95,6 +135,10 @@ pub(super) const ORDERED: &[(&str, &str)] = &[
     ("wal.grace_bytes", "wal.max_bytes"),
     ("gateway.chunk_timeout", "gateway.body_timeout"),
     ("gateway.max_connections_per_peer", "gateway.max_connections"),
+    ("arango.write_concern", "arango.replication_factor"),
+    ("arango.query_timeout", "arango.request_timeout"),
+    // Else the server gives events to somebody else while their write is still waited for.
+    ("arango.request_timeout", "projector.ack_wait"),
 ];
 
 /// The table of event types.
@@ -108,4 +152,9 @@ pub(super) fn find(key: &str) -> Option<&'static Field> {
 /// Tells whether other keys begin with `key` and a dot.
 pub(super) fn is_section(key: &str) -> bool {
     FIELDS.iter().any(|field| field.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Returns the keys of all secrets.
+pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().filter(|field| field.kind == Kind::Secret).map(|field| field.key)
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::secret::SecretSource;
+
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Settings {
@@ -15,8 +17,17 @@ pub struct Settings {
     #[serde(with = "millis")]
     pub drain_deadline: Duration,
     pub gateway: GatewaySettings,
+    pub api: ApiSettings,
     pub admin: AdminSettings,
     pub nats: NatsSettings,
+    pub arango: ArangoSettings,
+    pub projector: ProjectorSettings,
+    #[serde(default)]
+    pub image: ImageSettings,
+    /// What waits to be tried again.
+    pub retry: QueueSettings,
+    /// What can never work.
+    pub parked: QueueSettings,
     pub wal: WalSettings,
     pub log: LogSettings,
     /// By the type's name; never empty of interactions, those that are off left out.
@@ -39,6 +50,13 @@ pub struct GatewaySettings {
     pub batch_events: usize,
 }
 
+/// The reads of a process that is nothing but an API.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ApiSettings {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct AdminSettings {
     /// `host:port`; port 0 takes a free one.
@@ -54,6 +72,66 @@ pub struct NatsSettings {
     /// The program to start as a child; without it, it is searched for.
     pub server: Option<PathBuf>,
     /// Most bytes of the event stream.
+    pub max_bytes: u64,
+    /// Set together with `password`; at most one of user, token and credentials file is.
+    pub user: Option<String>,
+    #[serde(skip)]
+    pub password: Option<SecretSource>,
+    #[serde(skip)]
+    pub token: Option<SecretSource>,
+    /// A JWT and an NKey seed, as `nsc` writes them.
+    pub credentials_file: Option<PathBuf>,
+    /// Certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ArangoSettings {
+    /// `http://host:8529`, without a path.
+    pub url: Option<String>,
+    pub user: String,
+    #[serde(skip)]
+    pub password: Option<SecretSource>,
+    /// Certificates that are trusted instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// A generation's database is `<prefix>_<generation>`.
+    pub database_prefix: String,
+    /// Of each collection; a single server knows only one.
+    pub shards: u32,
+    /// Copies of each shard.
+    pub replication_factor: u32,
+    /// Copies that must have a write before it is done.
+    pub write_concern: u32,
+    /// Keeps a whole database on one server.
+    pub one_shard: bool,
+    #[serde(with = "millis")]
+    pub request_timeout: Duration,
+    #[serde(with = "millis")]
+    pub query_timeout: Duration,
+    /// Most requests at once of one process.
+    pub max_in_flight: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ProjectorSettings {
+    /// Workers of one process; more processes may share the work.
+    pub workers: usize,
+    /// Most events applied at once.
+    pub batch_events: usize,
+    /// How long an event may take before it is given to another worker.
+    #[serde(with = "millis")]
+    pub ack_wait: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ImageSettings {
+    /// Days of edges that the graph in memory holds; without it, all.
+    pub days: Option<u32>,
+}
+
+/// A stream beside the stream of events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct QueueSettings {
     pub max_bytes: u64,
 }
 

@@ -1,5 +1,6 @@
 //! Where settings come from: the layers, their order, and the name of each value's source.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::check::{Problem, Problems, check, prune};
 use super::event_types;
 use super::humane::format_duration;
 use super::schema::{Default as FieldDefault, FIELDS, Kind};
+use super::secrets::Secrets;
 use super::show::Effective;
 
 const PREFIX: &str = "WEIR_";
@@ -22,13 +24,24 @@ const NOT_OURS_PREFIXES: &[&str] = &["WEIR_SERVICE_", "WEIR_PORT", "WEIR_TEST_"]
 const NATS_SERVER: &str = "WEIR_NATS_SERVER";
 
 /// What to read besides the defaults.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// A TOML file that must exist.
     pub file: Option<PathBuf>,
     /// Variables and values; those without `WEIR_`, or empty, are passed over.
     pub environment: Vec<(String, String)>,
     pub flags: Vec<Flag>,
+}
+
+/// The environment holds secrets, of others too.
+impl fmt::Debug for Sources {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sources")
+            .field("file", &self.file)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A setting from the command line.
@@ -83,11 +96,13 @@ pub fn load(sources: &Sources) -> Result<Effective, Problems> {
     }
     layers.push(environment(&sources.environment));
     layers.push(flags(&sources.flags));
+    let mut secrets = Secrets::credentials(&sources.environment);
     for layer in &mut layers {
+        secrets.take(layer, &mut problems);
         prune(layer, &mut problems);
     }
     let merged = Merged::new(layers);
-    match check(&merged, &mut problems) {
+    match check(&merged, secrets, &mut problems) {
         Some(effective) if problems.is_empty() => Ok(effective),
         _ => Err(Problems(problems)),
     }
@@ -142,6 +157,7 @@ fn defaults() -> Layer {
         let value = match (field.default, field.kind) {
             (FieldDefault::None, _) => continue,
             (FieldDefault::Text(text), _) => Value::from(text),
+            (FieldDefault::Bool(truth), _) => Value::from(truth),
             (FieldDefault::Number(time), Kind::Duration(..)) => {
                 Value::from(format_duration(Duration::from_millis(time)))
             }
@@ -162,8 +178,12 @@ fn read_file(path: &Path) -> Result<Layer, Problem> {
     };
     let text = fs::read_to_string(path)
         .map_err(|error| problem(format!("cannot be read: {error}"), "check the file's path"))?;
-    let values = Toml::from_str(&text)
-        .map_err(|error| problem(format!("is not TOML: {error}"), "correct that line"))?;
+    let values = Toml::from_str(&text).map_err(|error| {
+        // Without the line itself, which may hold a secret.
+        let begin = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.get(..begin).unwrap_or_default().matches('\n').count() + 1;
+        problem(format!("is not TOML in line {line}: {}", error.message()), "correct that line")
+    })?;
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Effective, EventTypeSettings, Flag, Problems, Sources, load};
+use crate::secret::SecretSource;
 
 /// A file, variables and flags in a folder of their own.
 struct Given {
@@ -116,6 +117,16 @@ fn all_problems_are_told_at_once_with_source_and_advice() {
 }
 
 #[test]
+fn numbers_in_a_file_need_no_quotes() {
+    let given = Given::file(
+        "wal.max_bytes = 1073741824\n[gateway]\nbatch_events = 7\n[arango]\none_shard = true",
+    );
+    let settings = given.load().unwrap().settings;
+    assert_eq!((settings.wal.max_bytes, settings.gateway.batch_events), (1 << 30, 7));
+    assert!(settings.arango.one_shard);
+}
+
+#[test]
 fn values_that_contradict_each_other_are_told() {
     let given = Given::file(
         "gateway.listen = '[::1]:80'\nadmin.listen = '[::1]:80'\n\
@@ -189,12 +200,122 @@ fn variables_of_others_are_passed_over() {
     assert_eq!(settings.nats.server, Some("/usr/bin/nats-server".into()));
 }
 
+/// A configuration whose three secrets come from a file, a variable and systemd.
+fn secretive() -> Given {
+    let given = Given::file("arango.password_file = 'FILE'\nnats.user = 'weir'");
+    let folder = given.folder.path().to_owned();
+    std::fs::write(folder.join("password"), "from-a-file\n").unwrap();
+    std::fs::write(folder.join("weir.nats.token"), "from-systemd\n").unwrap();
+    let file = folder.join("weir.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("FILE", folder.join("password").to_str().unwrap())).unwrap();
+    given
+}
+
 #[test]
-fn secrets_are_not_shown() {
-    let given =
-        Given::file("").flag("--nats-url", "nats.url", "nats://u:p@ss@a:1,tls://b:2,nats://tok@c");
+fn secrets_come_from_files_variables_and_systemd_and_are_never_shown() {
+    let given = secretive().variable("WEIR_NATS__PASSWORD", "from-a-variable");
     let effective = given.load().unwrap();
-    let shown = effective.to_json().to_string();
-    assert!(shown.contains("nats://***@a:1,tls://b:2,nats://***@c"), "{shown}");
-    assert!(!shown.contains("p@ss") && !shown.contains("tok"), "{shown}");
+    let read = |source: &Option<SecretSource>| {
+        source.as_ref().map(|source| source.read().unwrap().expose().to_owned())
+    };
+    let settings = &effective.settings;
+    assert_eq!(read(&settings.arango.password).as_deref(), Some("from-a-file"));
+    assert_eq!(read(&settings.nats.password).as_deref(), Some("from-a-variable"));
+    assert_eq!(read(&settings.nats.token), None);
+
+    let folder = given.folder.path().to_str().unwrap().to_owned();
+    let file = Given::file("").variable("CREDENTIALS_DIRECTORY", &folder);
+    let token = file.load().unwrap();
+    assert_eq!(read(&token.settings.nats.token).as_deref(), Some("from-systemd"));
+
+    for effective in [&effective, &token] {
+        let all = format!("{effective:?}{}{}", effective.to_text(), effective.to_json());
+        assert!(!all.contains("from-"), "{all}");
+        assert!(all.contains("(hidden)"), "{all}");
+        assert_eq!(effective.unreadable(), []);
+    }
+    assert!(!format!("{:?}", given.sources).contains("from-"));
+    let shown = effective.to_text();
+    let place = |key: &str| {
+        let line = shown.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_once("(hidden)").unwrap().1.trim().replace(&folder, "")
+    };
+    assert_eq!(place("arango.password "), "/password, by /weir.toml");
+    assert_eq!(place("nats.password "), "WEIR_NATS__PASSWORD");
+    assert!(token.to_text().contains("/weir.nats.token"));
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_or_in_two_is_a_problem_that_does_not_show_it() {
+    let given = Given::file(
+        "arango.password = 'hunter2'\nnats.token_file = '/a'\nnats.password_file = '/b'\n\
+         arango.url = 'http://root:hunter2@host'\nnats.monitor_url = 'http://u:hunter2@host:1'",
+    )
+    .variable("WEIR_NATS__TOKEN", "hunter2")
+    .variable("WEIR_NATS__URL", "nats://hunter2@host")
+    .variable("WEIR_NATS_PASSWORD", "hunter2")
+    .variable("WEIR_ARANGO", "hunter2")
+    .flag("--nats-password", "nats.password", "hunter2");
+    let problems = given.problems();
+    assert!(!problems.contains("hunter2"), "{problems}");
+    insta::assert_snapshot!(problems);
+    let broken = Given::file("arango.password = 'hunter2\n").problems();
+    assert!(broken.contains("in line 1") && !broken.contains("hunter2"), "{broken}");
+}
+
+#[test]
+fn one_file_named_twice_is_one_place() {
+    let given = Given::file("").variable("WEIR_NATS__USER", "weir");
+    let path = given.folder.path().join("weir.nats.password");
+    std::fs::write(&path, "secret").unwrap();
+    let given = given
+        .variable("CREDENTIALS_DIRECTORY", path.parent().unwrap().to_str().unwrap())
+        .variable("WEIR_NATS__PASSWORD_FILE", path.to_str().unwrap());
+    assert_eq!(given.load().unwrap().settings.nats.password, Some(SecretSource::File(path)));
+}
+
+#[test]
+fn nats_takes_one_way_to_log_in() {
+    let given = Given::file("nats.credentials_file = '/c'\nnats.user = 'u'")
+        .variable("WEIR_NATS__TOKEN", "t");
+    insta::assert_snapshot!(given.problems());
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told_when_somebody_asks() {
+    let given = Given::file("")
+        .variable("WEIR_ARANGO__PASSWORD_FILE", "/nowhere/password")
+        .variable("WEIR_ARANGO__CA_FILE", "/nowhere/ca.pem");
+    let unreadable = given.load().unwrap().unreadable();
+    let told: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("arango.password (/nowhere/password, by "), "{told:?}");
+    assert!(told[1].starts_with("arango.ca_file (WEIR_ARANGO__CA_FILE) cannot be used: /nowhere"));
+}
+
+#[test]
+fn an_arangodb_is_an_address_without_a_path() {
+    let url = |text: &str| Given::file("").variable("WEIR_ARANGO__URL", text).load();
+    for (given, taken) in [
+        ("http://host:8529", "http://host:8529"),
+        ("https://db.example.org/", "https://db.example.org"),
+        ("http://[::1]:8529", "http://[::1]:8529"),
+    ] {
+        assert_eq!(url(given).unwrap().settings.arango.url.as_deref(), Some(taken));
+    }
+    for wrong in
+        ["host:8529", "http://", "http://host/_db/x", "http://h:p:1", "http://h?x", "tcp://h:1"]
+    {
+        assert!(url(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn copies_and_times_that_contradict_each_other_are_told() {
+    let given = Given::file(
+        "[arango]\nwrite_concern = 3\nquery_timeout = '20s'\none_shard = 'maybe'\n\
+         database_prefix = '1st'\nuser = ''\n[projector]\nack_wait = '5s'\nworkers = 65",
+    );
+    insta::assert_snapshot!(given.problems());
 }

@@ -1,29 +1,39 @@
 //! One put a document: what a batch comes to.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::Put;
 
-/// Keeps of each document the put with the greatest version, in the order of first appearance.
-///
-/// Applying the result is the same as applying the batch.
-pub fn coalesce<'e>(puts: &[Put<'e>]) -> Vec<Put<'e>> {
-    let mut kept: Vec<Put<'e>> = Vec::with_capacity(puts.len());
-    let mut place = HashMap::with_capacity(puts.len());
-    for put in puts {
-        match place.entry((put.collection, put.key)) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(kept.len());
-                kept.push(*put);
-            }
-            Entry::Occupied(known) => {
-                let before = &mut kept[*known.get()];
-                if put.version > before.version {
-                    *before = *put;
-                }
-            }
+/// A batch with one put a document.
+#[derive(Debug, Clone, Default)]
+pub struct Coalesced<'e> {
+    /// Of each document the put with the greatest version, in the order of first appearance.
+    pub puts: Vec<Put<'e>>,
+    /// For each put of the batch, the index in `puts` of the one that stands for it.
+    pub places: Vec<u32>,
+}
+
+/// Keeps of each document the put with the greatest version. Applying the result is the same as
+/// applying the batch.
+pub fn coalesce<'e>(batch: &[Put<'e>]) -> Coalesced<'e> {
+    let mut coalesced = Coalesced {
+        puts: Vec::with_capacity(batch.len()),
+        places: Vec::with_capacity(batch.len()),
+    };
+    let mut known = HashMap::with_capacity(batch.len());
+    for put in batch {
+        let next = coalesced.puts.len() as u32;
+        let place = match known.entry((put.collection, put.key)) {
+            Entry::Vacant(vacant) => *vacant.insert(next),
+            Entry::Occupied(known) => *known.get(),
+        };
+        if place == next {
+            coalesced.puts.push(*put);
+        } else if put.version > coalesced.puts[place as usize].version {
+            coalesced.puts[place as usize] = *put;
         }
+        coalesced.places.push(place);
     }
-    kept
+    coalesced
 }

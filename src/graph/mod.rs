@@ -12,7 +12,7 @@ mod put;
 mod version;
 
 pub use canonical::{ContentHash, canonical_json};
-pub use coalesce::coalesce;
+pub use coalesce::{Coalesced, coalesce};
 pub use digest::Digest;
 pub use key::{EdgeKey, Key, compare_by_key, decode_id, encode_id};
 pub use put::{Body, Collection, Edge, Put};

@@ -164,7 +164,7 @@ proptest! {
         let projection = projection();
         let mut puts = Vec::new();
         events.iter().for_each(|event| projection.project(event, &mut puts));
-        let coalesced = coalesce(&puts);
+        let coalesced = coalesce(&puts).puts;
         let (mut straight, mut model) = (Model::default(), Model::default());
         straight.apply(&puts, projection.types());
         model.apply(&coalesced, projection.types());

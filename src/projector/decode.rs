@@ -31,6 +31,9 @@ pub enum Undecodable {
     StreamTime,
 }
 
+/// The body says another type than the subject.
+const TYPE_MISMATCH: &str = "type_mismatch";
+
 impl Undecodable {
     /// A stable tag, for metrics.
     pub fn code(&self) -> &'static str {
@@ -39,7 +42,10 @@ impl Undecodable {
             Self::UnknownType => "unknown_type",
             Self::TooLarge(_) => "too_large",
             Self::Parse(ParseError::Malformed { .. }) => "malformed_json",
-            Self::Parse(ParseError::Invalid(_)) => "invalid_event",
+            Self::Parse(ParseError::Invalid(issues)) => {
+                let mismatch = issues.iter().any(|issue| issue.code == TYPE_MISMATCH);
+                if mismatch { TYPE_MISMATCH } else { "invalid_event" }
+            }
             Self::StreamTime => "stream_time",
         }
     }

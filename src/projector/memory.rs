@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::decode::{Decoder, Recorded, Undecodable};
+use super::parker::Parker;
 use super::progress::Progress;
 use super::status::{LastUndecodable, Phase, Status};
 use crate::clock;
-use crate::event::{Event, Upcasters};
+use crate::event::{Event, TypeIndex, Upcasters};
 use crate::graph::Put;
 use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
-use crate::store::memory::MemoryStore;
 use crate::store::memory::snapshot::{self, Head, LoadError};
-use crate::stream::{Batch, EventLog, Mark, StoredMessage};
+use crate::store::memory::{Graph, Horizon, MemoryStore};
+use crate::stream::{Batch, Epoch, EventLog, StoredMessage};
 use crate::telemetry::names;
 
 /// How a projector keeps its graph.
@@ -27,7 +28,28 @@ pub struct Options {
     pub snapshot: PathBuf,
     /// How long after the first change since the last snapshot the next one is written.
     pub snapshot_every: Duration,
+    /// Keeps only recent events, for an image in front of a store that has all of them.
+    pub recent: Option<Recent>,
 }
+
+/// How much of the past a bounded image holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recent {
+    /// From 1.
+    pub days: u32,
+    /// The type of which everything is kept.
+    pub always: Option<TypeIndex>,
+}
+
+impl Recent {
+    /// The horizon at a time: it moves once a day.
+    fn horizon(self, now_ms: i64) -> Horizon {
+        let today = now_ms.div_euclid(DAY_MS);
+        Horizon { since_ms: Some((today - i64::from(self.days)) * DAY_MS), always: self.always }
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -45,6 +67,8 @@ pub struct MemoryProjector {
     progress: Progress,
     status: Arc<Status>,
     options: Options,
+    parker: Option<Parker>,
+    horizon: Horizon,
     /// When the graph first changed since the last snapshot.
     changed: Option<Instant>,
     snapshotting: Option<tokio::task::JoinHandle<()>>,
@@ -60,7 +84,9 @@ impl MemoryProjector {
         options: Options,
     ) -> Result<Self, BuildError> {
         let fingerprint = projection.fingerprint(upcasters);
-        let (store, progress) = load(&options.snapshot, &projection, fingerprint)?;
+        let horizon =
+            options.recent.map_or_else(Horizon::default, |recent| recent.horizon(clock::now_ms()));
+        let (store, progress) = load(&options.snapshot, &projection, fingerprint, horizon)?;
         let status = Arc::new(Status::default());
         status.applied_through.store(progress.applied_through(), Ordering::Relaxed);
         Ok(Self {
@@ -72,9 +98,18 @@ impl MemoryProjector {
             progress,
             status,
             options,
+            parker: None,
+            horizon,
             changed: None,
             snapshotting: None,
         })
+    }
+
+    /// Has messages parked that are no events; without it they are only counted.
+    #[must_use]
+    pub fn parking(mut self, parker: Parker) -> Self {
+        self.parker = Some(parker);
+        self
     }
 
     pub fn store(&self) -> MemoryStore {
@@ -135,11 +170,12 @@ impl MemoryProjector {
                 if waiting {
                     self.look_ahead(from).await;
                 }
+                self.raise_if_due().await;
                 self.snapshot_if_due();
                 continue;
             };
             match read {
-                Ok(batch) => self.take(from, &batch, epoch.as_str()).await,
+                Ok(batch) => self.take(from, &batch, &epoch).await,
                 Err(error) if error.is_retryable() => {
                     self.status.enter(Phase::Waiting);
                     tracing::debug!(%error, "the log cannot be read now");
@@ -161,12 +197,14 @@ impl MemoryProjector {
         }
     }
 
-    /// Applies a batch. Not interrupted by a stop between its parts: an await point is only between them.
-    async fn take(&mut self, from: u64, batch: &Batch, epoch: &str) {
+    /// Applies a batch. A stop between its parts loses nothing: what is applied is noted part by part.
+    async fn take(&mut self, from: u64, batch: &Batch, epoch: &Epoch) {
         let mut from = from;
         for part in batch.messages.chunks(APPLY_AT_ONCE) {
-            let last = self.apply(part, epoch);
-            self.progress.advance(from, last);
+            let undecodable = self.apply(part, epoch);
+            let left = self.set_right(part, &undecodable, epoch).await;
+            let last = part.last().expect("chunks are never empty").mark();
+            self.progress.advance(from, last, &left);
             from = last.sequence + 1;
             self.status.applied_through.store(self.progress.applied_through(), Ordering::Release);
             tokio::task::yield_now().await;
@@ -181,10 +219,16 @@ impl MemoryProjector {
         self.snapshot_if_due();
     }
 
-    /// Decodes and projects beside the readers, then applies while they wait.
-    fn apply(&self, messages: &[StoredMessage], epoch: &str) -> Mark {
-        let events: Vec<Event<'_>> =
-            messages.iter().filter_map(|message| self.decode(message, epoch)).collect();
+    /// Decodes and projects beside the readers, then applies while they wait; returns what is no event.
+    fn apply(&self, messages: &[StoredMessage], epoch: &Epoch) -> Vec<(u64, Undecodable)> {
+        let mut undecodable = Vec::new();
+        let mut events: Vec<Event<'_>> = Vec::with_capacity(messages.len());
+        for message in messages {
+            match self.decode(message, epoch.as_str()) {
+                Ok(event) => events.push(event),
+                Err(error) => undecodable.push((message.sequence, error)),
+            }
+        }
         let mut puts: Vec<Put<'_>> = Vec::with_capacity(events.len() * 3);
         for event in &events {
             self.projection.project(event, &mut puts);
@@ -194,10 +238,37 @@ impl MemoryProjector {
         self.status.applied_puts.fetch_add(outcome.applied, Ordering::Relaxed);
         self.status.superseded_puts.fetch_add(outcome.superseded, Ordering::Relaxed);
         metrics::counter!(names::PROJECTOR_EVENTS).increment(events.len() as u64);
-        messages.last().expect("chunks are never empty").mark()
+        undecodable
     }
 
-    fn decode<'m>(&self, message: &'m StoredMessage, epoch: &str) -> Option<Event<'m>> {
+    /// Parks what is no event, and closes the entries of what is one by now. Returns the sequences that
+    /// could not be parked: they stay open, so that they are read again.
+    async fn set_right(
+        &self,
+        part: &[StoredMessage],
+        undecodable: &[(u64, Undecodable)],
+        epoch: &Epoch,
+    ) -> Vec<u64> {
+        let Some(parker) = &self.parker else { return Vec::new() };
+        let mut left = Vec::new();
+        for message in part {
+            let wrong = undecodable.iter().find(|(sequence, _)| *sequence == message.sequence);
+            match wrong {
+                Some((_, error)) if !parker.park(message, epoch, error).await => {
+                    left.push(message.sequence);
+                }
+                Some(_) => {}
+                None => parker.applied(message, epoch).await,
+            }
+        }
+        left
+    }
+
+    fn decode<'m>(
+        &self,
+        message: &'m StoredMessage,
+        epoch: &str,
+    ) -> Result<Event<'m>, Undecodable> {
         let recorded = Recorded {
             subject: message.subject(),
             message_id: message.message_id(),
@@ -205,13 +276,11 @@ impl MemoryProjector {
             sequence: message.sequence,
             time_ms: message.time_ms,
         };
-        match self.decoder.decode(epoch, &recorded) {
-            Ok(event) => Some(event),
-            Err(error) => {
-                self.note(message, &error);
-                None
-            }
+        let decoded = self.decoder.decode(epoch, &recorded);
+        if let Err(error) = &decoded {
+            self.note(message, error);
         }
+        decoded
     }
 
     fn note(&self, message: &StoredMessage, error: &Undecodable) {
@@ -226,6 +295,23 @@ impl MemoryProjector {
             subject: message.subject().chars().take(100).collect(),
             reason: error.to_string(),
         });
+    }
+
+    /// Moves the horizon of a bounded image once a day, beside its readers.
+    async fn raise_if_due(&mut self) {
+        let Some(horizon) = self.options.recent.map(|recent| recent.horizon(clock::now_ms()))
+        else {
+            return;
+        };
+        if horizon == self.horizon {
+            return;
+        }
+        let (store, began) = (self.store.clone(), Instant::now());
+        let raised = tokio::task::spawn_blocking(move || store.raise(horizon)).await;
+        raised.expect("nothing panics where a graph is copied");
+        self.horizon = horizon;
+        let took_ms = began.elapsed().as_millis() as u64;
+        tracing::info!(took_ms, "the image has forgotten a day");
     }
 
     fn snapshot_if_due(&mut self) {
@@ -271,11 +357,15 @@ fn load(
     path: &Path,
     projection: &Projection,
     fingerprint: Fingerprint,
+    horizon: Horizon,
 ) -> Result<(MemoryStore, Progress), BuildError> {
     let began = Instant::now();
     let types = projection.types();
-    let empty = || (MemoryStore::new(types.clone()), Progress::default());
-    let damaged = match snapshot::load(path, types, fingerprint) {
+    let empty = || {
+        let graph = Graph::bounded(types.clone(), horizon);
+        (MemoryStore::of(graph), Progress::default())
+    };
+    let damaged = match snapshot::load(path, types, fingerprint, horizon) {
         Ok((graph, head)) => match Progress::decode(&head.progress) {
             Ok(progress) => {
                 let took_ms = began.elapsed().as_millis() as u64;

@@ -1,17 +1,34 @@
 //! From the log to a graph: decode, project, apply, remember how far.
 //!
-//! `decode`, `intervals` and `progress` are pure. [`MemoryProjector`] is the shell that keeps the
-//! graph in memory true to the log: it begins from its snapshot, reads what lies outside of it, and
-//! goes back when the log turns out to be another one than it had read.
+//! `decode`, `batch`, `intervals` and `progress` are pure. [`MemoryProjector`] is the shell that keeps
+//! the graph in memory true to the log: it begins from its snapshot, reads what lies outside of it, and
+//! goes back when the log turns out to be another one than it had read. [`Workers`] do the same for a
+//! store that many processes write to: they share a consumer (`place`), apply (`worker`, `attempt`), stop
+//! asking a store that fails (`gate`), and set aside what fails alone (`aside`).
 
+mod aside;
+mod attempt;
+mod batch;
 mod decode;
+mod gate;
 mod intervals;
+mod item;
 mod memory;
+mod parker;
+mod place;
 mod progress;
 mod status;
+mod worker;
+mod worker_status;
+mod workers;
 
 pub use decode::{Decoder, Recorded, Undecodable};
+pub use gate::Gate;
 pub use intervals::Intervals;
-pub use memory::{BuildError, MemoryProjector, Options};
+pub use memory::{BuildError, MemoryProjector, Options, Recent};
+pub use parker::Parker;
+pub use place::Place;
 pub use progress::{Progress, ProgressError, Resume};
 pub use status::{LastUndecodable, Phase, Status};
+pub use worker_status::{LastFailure, WorkerStatus};
+pub use workers::{Queues, WorkerOptions, Workers, WorkersHandle};

@@ -68,8 +68,14 @@ impl Progress {
         Resume { from, after: Some(mark).filter(|mark| mark.sequence + 1 == from) }
     }
 
-    /// Notes that everything from `from` through the message at `last` has been applied.
-    pub fn advance(&mut self, from: u64, last: Mark) {
+    /// Notes that everything from `from` through the message at `last` has been applied, but for the
+    /// sequences in `left` (rising), which will be read again.
+    pub fn advance(&mut self, from: u64, last: Mark, left: &[u64]) {
+        let mut from = from;
+        for sequence in left {
+            self.applied.insert(from, sequence - 1);
+            from = sequence + 1;
+        }
         self.applied.insert(from, last.sequence);
         self.marks.push(last);
     }
@@ -158,7 +164,7 @@ mod tests {
                     for sequence in from..=last {
                         applied[sequence - 1] = Some(log[sequence - 1]);
                     }
-                    progress.advance(from as u64, mark(last as u64, log[last - 1]));
+                    progress.advance(from as u64, mark(last as u64, log[last - 1]), &[]);
                     from = last + 1;
                 }
                 prop_assert_eq!(progress.applied_through() as usize, log.len());
@@ -189,11 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_is_read_again() {
+        let mut progress = Progress::default();
+        let epoch = Epoch("a".to_owned());
+        progress.resume(&epoch, None);
+        progress.advance(1, mark(10, 1), &[1, 4, 5, 10]);
+        assert_eq!(progress.applied.ranges(), [(2, 3), (6, 9)]);
+        assert_eq!(progress.resume(&epoch, Some(mark(10, 1))), Resume { from: 1, after: None });
+        progress.advance(1, mark(3, 1), &[]);
+        assert_eq!(progress.resume(&epoch, Some(mark(10, 1))).from, 4);
+    }
+
+    #[test]
     fn another_epoch_begins_at_the_first_message() {
         let mut progress = Progress::default();
         let a = Epoch("a".to_owned());
         progress.resume(&a, None);
-        progress.advance(1, mark(10, 1));
+        progress.advance(1, mark(10, 1), &[]);
         assert_eq!(progress.applied_through(), 10);
         assert_eq!(
             progress.clone().resume(&a, Some(mark(10, 1))),

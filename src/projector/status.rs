@@ -1,7 +1,7 @@
 //! What a projector tells of itself.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ pub struct Status {
     pub undecodable: AtomicU64,
     /// Messages the log held behind the last batch when it came.
     pub pending: AtomicU64,
+    /// Whether the graph has once held all of the log that there was.
+    pub caught_up: Arc<AtomicBool>,
     /// How often the log turned out to be another one than was read.
     pub went_back: AtomicU64,
     phase: AtomicU64,
@@ -57,6 +59,9 @@ impl Status {
 
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u64, Ordering::Relaxed);
+        if phase == Phase::Live {
+            self.caught_up.store(true, Ordering::Release);
+        }
     }
 
     pub(super) fn note_undecodable(&self, last: LastUndecodable) {

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::params::format_cursor;
+use super::serving::{About, Source};
 use crate::event::{EventTypes, format_ms};
 use crate::http::json;
-use crate::store::HistoryPage;
+use crate::store::{HistoryPage, Recommended};
 
 /// What an answer rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,31 +23,31 @@ pub(super) enum Basis {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Recommendations<'a> {
+struct Recommendations<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<&'a str>,
+    user_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub item_id: Option<&'a str>,
-    pub basis: Basis,
-    pub items: Vec<Recommended<'a>>,
-    pub generation: &'a str,
-    pub source: &'static str,
+    item_id: Option<&'a str>,
+    basis: Basis,
+    items: Vec<Item<'a>>,
+    generation: &'a str,
+    source: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Recommended<'a> {
-    pub item_id: &'a str,
-    pub score: f64,
+struct Item<'a> {
+    item_id: &'a str,
+    score: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attrs: Option<&'a Map<String, Value>>,
+    attrs: Option<&'a Map<String, Value>>,
     /// The items that led to this one; empty for what is only popular.
-    pub because: Vec<&'a str>,
+    because: &'a [String],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub popular: bool,
+    popular: bool,
     /// How many users have both, where the question was for an item.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub support: Option<u32>,
+    support: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -72,14 +73,36 @@ struct HistoryEvent<'a> {
     value: Option<f64>,
 }
 
-/// Where answers of this store come from.
-pub(super) const SOURCE: &str = "memory";
+pub(super) fn recommendations(
+    about: About<'_>,
+    basis: Basis,
+    found: &[Recommended],
+    generation: &str,
+    source: Source,
+) -> Response {
+    let items = found.iter().map(|item| Item {
+        item_id: &item.item_id,
+        score: item.score,
+        attrs: item.attrs.as_ref(),
+        because: &item.because,
+        popular: item.popular,
+        support: item.support,
+    });
+    let (user_id, item_id) = match about {
+        About::User(user) => (Some(user), None),
+        About::Item(item) => (None, Some(item)),
+    };
+    let items = items.collect();
+    let source = source.name();
+    json(StatusCode::OK, &Recommendations { user_id, item_id, basis, items, generation, source })
+}
 
 pub(super) fn history(
     user: &str,
     page: &HistoryPage,
     types: &EventTypes,
     generation: &str,
+    source: Source,
 ) -> Response {
     let events = page.entries.iter().map(|entry| HistoryEvent {
         event_id: &entry.event_id,
@@ -96,7 +119,7 @@ pub(super) fn history(
             events: events.collect(),
             next: page.next.map(format_cursor),
             generation,
-            source: SOURCE,
+            source: source.name(),
         },
     )
 }

@@ -1,11 +1,13 @@
 //! Reads: recommendations for a user, what goes with an item, a user's history.
 //!
-//! `params` and `answer` are pure; `routes` binds them to the graph. A request looks at the graph
-//! once and is answered from what it saw.
+//! `params` and `answer` are pure; `serving` says which stores answer, and in which order; `routes` binds
+//! them together. A request is answered from one generation.
 
 mod answer;
 mod params;
 mod routes;
+mod serving;
 
 pub use params::{HistoryParams, ItemParams, UserParams, format_cursor};
 pub use routes::{Options, Query};
+pub use serving::{Database, Image, Serving};

@@ -1,4 +1,4 @@
-//! The read routes over one graph in memory.
+//! The read routes over whatever is served.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,42 +10,47 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 
-use super::answer::{self, Basis, Recommendations, Recommended, SOURCE};
+use tokio::sync::watch;
+
+use super::answer::{self, Basis};
 use super::params::{HistoryParams, ItemParams, UserParams, path_id};
+use super::serving::{About, Serving, Source};
 use crate::event::{EventTypes, Kind};
-use crate::http::{Problem, json};
-use crate::limits::HISTORY_SCAN;
+use crate::http::Problem;
+use crate::limits::READ_RETRY_AFTER_S;
 use crate::recommend::{self, KindWeights};
-use crate::store::memory::MemoryStore;
+use crate::store::{Failure, HistoryQuestion};
 use crate::telemetry::names;
 
-/// What the reads stand on.
+/// How answers are made.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The generation that answers name.
-    pub generation: String,
     /// The interaction type that counts as a purchase, for `exclude=purchased`.
     pub purchase_type: String,
 }
 
-/// Answers reads from a graph in memory. Clones share it.
+/// Answers reads from whatever is served at the moment. Clones share it.
 #[derive(Clone)]
 pub struct Query(Arc<Inner>);
 
 struct Inner {
-    store: MemoryStore,
+    serving: watch::Receiver<Arc<Serving>>,
     types: Arc<EventTypes>,
     kinds: KindWeights,
-    generation: String,
 }
 
 type Given = Result<Parameters<BTreeMap<String, String>>, axum::extract::rejection::QueryRejection>;
 type Named = Result<Path<String>, axum::extract::rejection::PathRejection>;
 
 impl Query {
-    pub fn new(store: MemoryStore, types: Arc<EventTypes>, options: Options) -> Self {
+    /// `serving` may change at any time; a request is answered from what it said when it came.
+    pub fn new(
+        serving: watch::Receiver<Arc<Serving>>,
+        types: Arc<EventTypes>,
+        options: &Options,
+    ) -> Self {
         let kinds = weights(&types, &options.purchase_type);
-        Self(Arc::new(Inner { store, types, kinds, generation: options.generation }))
+        Self(Arc::new(Inner { serving, types, kinds }))
     }
 
     pub fn routes(self) -> Router {
@@ -54,6 +59,10 @@ impl Query {
             .route("/recommendations/item/{itemId}", get(for_item))
             .route("/history/user/{userId}", get(history))
             .with_state(self)
+    }
+
+    fn serving(&self) -> Arc<Serving> {
+        self.0.serving.borrow().clone()
     }
 }
 
@@ -67,6 +76,28 @@ fn weights(types: &EventTypes, purchase_type: &str) -> KindWeights {
     })
 }
 
+/// Asks one source after the other until one answers. A macro, since a closure's future that borrows would
+/// not be known to be `Send`.
+macro_rules! first_answer {
+    ($serving:expr, $about:expr, |$source:ident| $ask:expr) => {{
+        let mut answered = None;
+        let mut failed = None;
+        for $source in $serving.sources($about).iter().copied() {
+            match $ask.await {
+                Ok(answer) => {
+                    answered = Some((answer, $source));
+                    break;
+                }
+                Err(failure) => {
+                    note($source, &failure);
+                    failed = Some(failure);
+                }
+            }
+        }
+        answered.ok_or_else(|| unavailable(failed))?
+    }};
+}
+
 async fn for_user(
     State(query): State<Query>,
     user: Named,
@@ -75,33 +106,16 @@ async fn for_user(
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
     let params = UserParams::parse(parameters(given)?)?;
-    let Inner { store, kinds, generation, .. } = &*query.0;
-    let graph = store.read();
-    let options = recommend::Options::new(params.limit, kinds).exclude(params.exclude);
-    let found = recommend::for_user(&*graph, graph.user_handle(user.as_str()), &options);
-    let items = found.iter().map(|scored| Recommended {
-        item_id: graph.item_id(scored.item),
-        score: scored.score,
-        attrs: graph.item_attrs(scored.item),
-        because: scored.because.iter().map(|item| graph.item_id(*item)).collect(),
-        popular: scored.popular,
-        support: None,
+    let serving = query.serving();
+    let options = recommend::Options::new(params.limit, &query.0.kinds).exclude(params.exclude);
+    let about = About::User(user.as_str());
+    let (found, source) = first_answer!(serving, about, |source| {
+        serving.for_user(source, user.as_str(), options)
     });
     let basis =
-        if found.iter().any(|scored| !scored.popular) { Basis::History } else { Basis::Popular };
-    let answer = json(
-        StatusCode::OK,
-        &Recommendations {
-            user_id: Some(user.as_str()),
-            item_id: None,
-            basis,
-            items: items.collect(),
-            generation,
-            source: SOURCE,
-        },
-    );
-    drop(graph);
-    record("recommendations_user", began);
+        if found.iter().any(|item| !item.popular) { Basis::History } else { Basis::Popular };
+    let answer = answer::recommendations(about, basis, &found, &serving.generation, source);
+    record("recommendations_user", source, began);
     Ok(answer)
 }
 
@@ -112,36 +126,17 @@ async fn for_item(
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let item = path_id(named(item)?, "item id")?;
-    let Inner { store, types, kinds, generation } = &*query.0;
-    let params = ItemParams::parse(parameters(given)?, types)?;
-    let graph = store.read();
-    let handle = graph.item_handle(item.as_str());
-    let found = handle.map_or_else(Vec::new, |handle| {
-        let options =
-            recommend::ItemOptions::new(params.limit, kinds).only(params.of.map(|of| of.0));
-        recommend::for_item(&*graph, handle, &options)
+    let params = ItemParams::parse(parameters(given)?, &query.0.types)?;
+    let serving = query.serving();
+    let only = params.of.map(|of| of.0);
+    let options = recommend::ItemOptions::new(params.limit, &query.0.kinds).only(only);
+    let about = About::Item(item.as_str());
+    let (found, source) = first_answer!(serving, about, |source| {
+        serving.for_item(source, item.as_str(), options)
     });
-    let items = found.iter().map(|also| Recommended {
-        item_id: graph.item_id(also.item),
-        score: also.score,
-        attrs: graph.item_attrs(also.item),
-        because: handle.iter().map(|item| graph.item_id(*item)).collect(),
-        popular: false,
-        support: Some(also.support),
-    });
-    let answer = json(
-        StatusCode::OK,
-        &Recommendations {
-            user_id: None,
-            item_id: Some(item.as_str()),
-            basis: Basis::History,
-            items: items.collect(),
-            generation,
-            source: SOURCE,
-        },
-    );
-    drop(graph);
-    record("recommendations_item", began);
+    let generation = &serving.generation;
+    let answer = answer::recommendations(about, Basis::History, &found, generation, source);
+    record("recommendations_item", source, began);
     Ok(answer)
 }
 
@@ -152,17 +147,35 @@ async fn history(
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
-    let Inner { store, types, generation, .. } = &*query.0;
-    let params = HistoryParams::parse(parameters(given)?, types)?;
-    let page =
-        store.read().history(user.as_str(), params.of, params.before, params.limit, HISTORY_SCAN);
-    let answer = answer::history(user.as_str(), &page, types, generation);
-    record("history_user", began);
+    let types = &query.0.types;
+    let HistoryParams { limit, of, before } = HistoryParams::parse(parameters(given)?, types)?;
+    let serving = query.serving();
+    let question = HistoryQuestion { of, before, limit };
+    let about = About::User(user.as_str());
+    let (page, source) = first_answer!(serving, about, |source| {
+        serving.history(source, user.as_str(), &question)
+    });
+    let answer = answer::history(user.as_str(), &page, types, &serving.generation, source);
+    record("history_user", source, began);
     Ok(answer)
 }
 
-fn record(route: &'static str, began: Instant) {
-    metrics::histogram!(names::QUERY_SECONDS, "route" => route)
+/// Counts that a store did not answer; another may.
+fn note(source: Source, failure: &Failure) {
+    metrics::counter!(names::QUERY_FAILURES, "source" => source.name(), "code" => failure.code.clone())
+        .increment(1);
+    tracing::debug!(source = source.name(), error = %failure, "a store does not answer");
+}
+
+fn unavailable(failed: Option<Failure>) -> Problem {
+    let why = failed.map_or_else(|| "no store answers".to_owned(), |failure| failure.text);
+    let detail = format!("the graph cannot be read now: {why}; the same again later may work");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "graph_unavailable", detail)
+        .retry_after(READ_RETRY_AFTER_S)
+}
+
+fn record(route: &'static str, source: Source, began: Instant) {
+    metrics::histogram!(names::QUERY_SECONDS, "route" => route, "source" => source.name())
         .record(began.elapsed().as_secs_f64());
 }
 

@@ -6,6 +6,8 @@
 /// Where a delivered message stands in its stream and in its consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
+    /// How often it was delivered, from 1.
+    pub delivered: u64,
     /// The stream's sequence.
     pub sequence: u64,
     /// The consumer's sequence: contiguous unless a message was lost on the way.
@@ -22,30 +24,42 @@ const PREFIX: &str = "$JS.ACK.";
 pub fn parse(subject: &str) -> Option<Delivery> {
     let rest = subject.strip_prefix(PREFIX)?;
     let leading = match rest.bytes().filter(|byte| *byte == b'.').count() + 1 {
-        7 => 3,
-        9.. => 5,
+        7 => 2,
+        9.. => 4,
         _ => return None,
     };
     let mut tokens = rest.split('.').skip(leading);
+    let delivered = tokens.next()?.parse().ok()?;
     let sequence = tokens.next()?.parse().ok()?;
     let consumer_sequence = tokens.next()?.parse().ok()?;
     let nanos: i64 = tokens.next()?.parse().ok()?;
     let pending = tokens.next()?.parse().ok()?;
-    Some(Delivery { sequence, consumer_sequence, time_ms: nanos.div_euclid(1_000_000), pending })
+    Some(Delivery {
+        delivered,
+        sequence,
+        consumer_sequence,
+        time_ms: nanos.div_euclid(1_000_000),
+        pending,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const EXPECTED: Delivery =
-        Delivery { sequence: 42, consumer_sequence: 7, time_ms: 1_700_000_000_123, pending: 9 };
+    const EXPECTED: Delivery = Delivery {
+        delivered: 3,
+        sequence: 42,
+        consumer_sequence: 7,
+        time_ms: 1_700_000_000_123,
+        pending: 9,
+    };
 
     #[test]
     fn both_forms_give_the_same_delivery() {
-        let short = "$JS.ACK.EVENTS.c.1.42.7.1700000000123999999.9";
-        let long = "$JS.ACK._.HASH.EVENTS.c.1.42.7.1700000000123999999.9";
-        let longer = "$JS.ACK.hub.HASH.EVENTS.c.1.42.7.1700000000123999999.9.token.more";
+        let short = "$JS.ACK.EVENTS.c.3.42.7.1700000000123999999.9";
+        let long = "$JS.ACK._.HASH.EVENTS.c.3.42.7.1700000000123999999.9";
+        let longer = "$JS.ACK.hub.HASH.EVENTS.c.3.42.7.1700000000123999999.9.token.more";
         for subject in [short, long, longer] {
             assert_eq!(parse(subject), Some(EXPECTED), "{subject}");
         }

@@ -3,15 +3,17 @@
 //! Whether it is up is polled as well as told, because the client may lose its events. What a
 //! reconnection is, is decided by the connection's identity at the server, so that none is missed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::stream::credentials::{Credentials, LastFault, Refusal};
 use crate::stream::server::{TooOld, check_version};
 
 /// Half-open connections are noticed after two missed pings of this interval.
@@ -22,20 +24,36 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const RECONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How to connect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `nats://host:port`, several with commas between them.
+    /// `nats://host:port`, several with commas between them; `tls://` for TLS. Holds no credentials.
     pub url: String,
     /// The name the server shows for this connection.
     pub name: String,
+    /// Who weir is to the server.
+    pub credentials: Credentials,
+    /// Certificates (PEM) of the authority that the server's own comes from; makes TLS a must.
+    pub ca_file: Option<PathBuf>,
 }
 
-/// The URL is none.
+/// Why no connection can be begun.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to {url:?}: {source}")]
-pub struct ConnectError {
-    url: String,
-    source: Box<dyn std::error::Error + Send + Sync>,
+pub enum ConnectError {
+    /// The URL is none.
+    #[error("cannot connect to {url:?}: {source}")]
+    Url { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The URL would show its credentials wherever it is shown.
+    #[error(
+        "the NATS URL holds a user or a password: take them out of it (everything before the `@`), and give \
+         the user by name and the password or token in a file"
+    )]
+    UserInfo,
+    /// The credentials file holds none, or cannot be read.
+    #[error("the NATS credentials cannot be used: {0}")]
+    Credentials(std::io::Error),
+    /// The authority's certificates cannot be read.
+    #[error("the NATS certificate file {path} cannot be read: {error}")]
+    CaFile { path: PathBuf, error: std::io::Error },
 }
 
 /// Whether the connection is up now, and how often it came up.
@@ -45,6 +63,8 @@ pub struct Link {
     pub connected: bool,
     /// How many times the connection was made. A change means that anything may have happened in between.
     pub times: u64,
+    /// Why the server does not let weir in; it is tried again all the time.
+    pub refused: Option<Refusal>,
 }
 
 /// What the server says of itself.
@@ -72,14 +92,20 @@ impl Nats {
     /// One connection each for reading, publishing and control keeps them from waiting for each other:
     /// a connection parses and writes in one task.
     pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+        if options.url.contains('@') {
+            return Err(ConnectError::UserInfo);
+        }
         let (events, told) = mpsc::channel(16);
-        let client = connect_options(&options, events)
-            .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>().as_slice())
+        let fault = LastFault::default();
+        let Options { url, name, .. } = options.clone();
+        let client = connect_options(options, events, fault.clone())?
+            .connect(url.split(',').map(str::trim).collect::<Vec<_>>().as_slice())
             .await
-            .map_err(|error| ConnectError { url: options.url.clone(), source: error.into() })?;
+            .map_err(|error| ConnectError::Url { url, source: error.into() })?;
         let (link_sender, link) = watch::channel(Link::default());
         let token = CancellationToken::new();
-        tokio::spawn(watch_link(client.clone(), options.name, told, link_sender, token.clone()));
+        let watcher = Watcher { client: client.clone(), name, fault, refused: None };
+        tokio::spawn(watcher.watch(told, link_sender, token.clone()));
         Ok(Self { client, link, _watcher: Arc::new(token.drop_guard()) })
     }
 
@@ -117,9 +143,19 @@ impl Nats {
     }
 }
 
-fn connect_options(options: &Options, events: mpsc::Sender<Event>) -> ConnectOptions {
-    ConnectOptions::new()
-        .name(&options.name)
+fn connect_options(
+    options: Options,
+    events: mpsc::Sender<Event>,
+    fault: LastFault,
+) -> Result<ConnectOptions, ConnectError> {
+    let Options { name, credentials, ca_file, .. } = options;
+    let mut begun = credentials.options(fault).map_err(ConnectError::Credentials)?;
+    if let Some(path) = ca_file {
+        std::fs::read(&path).map_err(|error| ConnectError::CaFile { path: path.clone(), error })?;
+        begun = begun.add_root_certificates(path).require_tls(true);
+    }
+    let connecting = begun
+        .name(&name)
         .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(reconnect_delay)
@@ -129,7 +165,8 @@ fn connect_options(options: &Options, events: mpsc::Sender<Event>) -> ConnectOpt
                 // A full channel loses the event and not what it says: the watcher looks for itself.
                 events.try_send(event).ok();
             }
-        })
+        });
+    Ok(connecting)
 }
 
 fn reconnect_delay(attempts: usize) -> Duration {
@@ -138,33 +175,97 @@ fn reconnect_delay(attempts: usize) -> Duration {
 }
 
 /// Follows the client's state until the last handle is gone.
-async fn watch_link(
+struct Watcher {
     client: Client,
     name: String,
-    mut told: mpsc::Receiver<Event>,
-    link: watch::Sender<Link>,
-    token: CancellationToken,
-) {
-    let mut tick = tokio::time::interval(POLL_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut identity = None;
-    loop {
-        tokio::select! {
-            () = token.cancelled() => return,
-            _ = tick.tick() => {}
-            event = told.recv() => handle_event(&client, &name, event).await,
-        }
-        let now = identity_of(&client);
-        link.send_if_modified(|link| {
-            let before = *link;
-            link.connected = now.is_some();
-            if now.is_some() && now != identity {
-                link.times += 1;
-                identity.clone_from(&now);
+    fault: LastFault,
+    refused: Option<Refusal>,
+}
+
+impl Watcher {
+    async fn watch(
+        mut self,
+        mut told: mpsc::Receiver<Event>,
+        link: watch::Sender<Link>,
+        token: CancellationToken,
+    ) {
+        let mut tick = tokio::time::interval(POLL_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut identity = None;
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return,
+                _ = tick.tick() => {}
+                event = told.recv() => self.handle_event(event).await,
             }
-            *link != before
-        });
+            let now = identity_of(&self.client);
+            if now.is_some() {
+                self.refused = None;
+            }
+            link.send_if_modified(|link| {
+                let before = *link;
+                link.connected = now.is_some();
+                link.refused = self.refused;
+                if now.is_some() && now != identity {
+                    link.times += 1;
+                    identity.clone_from(&now);
+                }
+                *link != before
+            });
+        }
     }
+
+    async fn handle_event(&mut self, event: Option<Event>) {
+        let name = &self.name;
+        match event {
+            Some(Event::LameDuckMode) => {
+                tracing::info!(
+                    connection = name,
+                    "the server is about to stop: connecting elsewhere"
+                );
+                self.client.force_reconnect().await.ok();
+            }
+            Some(Event::SlowConsumer(_)) => {
+                tracing::warn!(
+                    connection = name,
+                    "messages were dropped before they were read; they are read again"
+                );
+            }
+            Some(Event::ServerError(error)) => {
+                tracing::warn!(connection = name, %error, "the server complains");
+            }
+            Some(event @ (Event::Connected | Event::Disconnected)) => {
+                tracing::info!(connection = name, %event, "the link changed");
+            }
+            Some(Event::ClientError(ClientError::Other(text))) => self.handle_failure(&text),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Tells once that the server does not let us in; the attempts go on.
+    fn handle_failure(&mut self, text: &str) {
+        let refused = refusal(text);
+        if let Some(refusal) = refused
+            && refused != self.refused
+        {
+            let fault = self.fault.get().unwrap_or_default();
+            tracing::error!(
+                connection = self.name,
+                fault,
+                "{refusal}: correct them; weir goes on trying and reads them again each time"
+            );
+        }
+        self.refused = refused;
+    }
+}
+
+/// Reads the client's word for why an attempt failed; it has no other form for it.
+fn refusal(text: &str) -> Option<Refusal> {
+    let kinds = [
+        (ConnectErrorKind::AuthorizationViolation, Refusal::Credentials),
+        (ConnectErrorKind::Authentication, Refusal::Unreadable),
+    ];
+    kinds.into_iter().find(|(kind, _)| kind.to_string() == text).map(|(_, refusal)| refusal)
 }
 
 /// The connection's name at its server, while it is up.
@@ -173,28 +274,6 @@ fn identity_of(client: &Client) -> Option<(String, u64)> {
         return None;
     }
     client.try_server_info().map(|info| (info.server_id, info.client_id))
-}
-
-async fn handle_event(client: &Client, name: &str, event: Option<Event>) {
-    match event {
-        Some(Event::LameDuckMode) => {
-            tracing::info!(connection = name, "the server is about to stop: connecting elsewhere");
-            client.force_reconnect().await.ok();
-        }
-        Some(Event::SlowConsumer(_)) => {
-            tracing::warn!(
-                connection = name,
-                "messages were dropped before they were read; they are read again"
-            );
-        }
-        Some(Event::ServerError(error)) => {
-            tracing::warn!(connection = name, %error, "the server complains");
-        }
-        Some(event @ (Event::Connected | Event::Disconnected)) => {
-            tracing::info!(connection = name, %event, "the link changed");
-        }
-        Some(_) | None => {}
-    }
 }
 
 #[cfg(test)]

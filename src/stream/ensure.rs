@@ -6,7 +6,8 @@ use async_nats::jetstream::stream::Config;
 
 use crate::stream::declaration::{differences, epoch_of, repaired, set_epoch};
 use crate::stream::findings::{Finding, Severity, of_sync_policy};
-use crate::stream::log::{EventLog, GetError};
+use crate::stream::handle::GetError;
+use crate::stream::log::EventLog;
 use crate::stream::position::Epoch;
 use crate::stream::server::TooOld;
 
@@ -128,11 +129,11 @@ impl EventLog {
 }
 
 /// Makes an epoch that no other stream has.
-fn new_epoch() -> Epoch {
+pub fn new_epoch() -> Epoch {
     Epoch(uuid::Uuid::now_v7().simple().to_string())
 }
 
-fn is_no_room(error: &CreateStreamError) -> bool {
+pub fn is_no_room(error: &CreateStreamError) -> bool {
     let CreateStreamErrorKind::JetStream(error) = error.kind() else {
         return false;
     };

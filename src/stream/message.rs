@@ -58,6 +58,14 @@ impl StoredMessage {
         Some(value.as_str())
     }
 
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        Some(self.headers.as_ref()?.get(name)?.as_str())
+    }
+
     /// Returns the mark by which this place of the log is known again.
     pub fn mark(&self) -> Mark {
         let hash = message_hash(self.subject(), self.message_id(), &self.payload);

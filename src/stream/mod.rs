@@ -1,31 +1,52 @@
-//! The log of events on NATS `JetStream`, and the only place that knows how it is spoken to.
+//! The log of events on NATS `JetStream` and what lies beside it, and the only place that knows how it is spoken to.
 //!
-//! `connection` keeps a link up, `log` is the stream itself, `ensure` makes it, `publish` writes to it,
-//! `reader` follows it, `position` is the pure part that tells whether a remembered place still exists. `declaration` and
-//! `findings` say what the stream and its server must be for the promise to hold.
+//! `connection` keeps a link up (who weir is: `credentials`), `handle` is one stream, `log` the log itself. `ensure`
+//! makes it, `publish` writes to it, `reader` follows it, `work` shares it out, `position` (pure) tells whether a
+//! remembered place still exists. `declaration` and `findings` say what stream and server must be for the promise
+//! to hold. Beside the log (`side`, followed by `follow`): `kv`, what processes agree on; `retry` and `parked`,
+//! events that failed, as an `entry` in the persisted `form`.
 
 mod ack_subject;
 mod connection;
+mod credentials;
 mod declaration;
 mod ensure;
+mod entry;
 mod findings;
+mod follow;
+mod form;
+mod handle;
+mod kv;
 mod log;
 mod message;
+mod parked;
 pub mod position;
 mod publish;
 mod pulls;
 mod reader;
 mod replies;
+mod retry;
 mod server;
 mod session;
+mod side;
+mod work;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
+pub use credentials::{Credentials, Refusal};
 pub use declaration::EVENT_SUBJECTS;
 pub use ensure::{EnsureError, Identity};
+pub use entry::{Entry, EntryId, NoEntryId, Origin};
 pub use findings::{Finding, Severity};
-pub use log::{EventLog, GetError, LogState, Options as LogOptions};
+pub use form::FormError;
+pub use handle::{GetError, LogState};
+pub use kv::{Entries as KvEntries, KvStore, KvView, KvWatch};
+pub use log::{EventLog, Options as LogOptions};
 pub use message::StoredMessage;
+pub use parked::{Closed, OpenIds, Parked, ParkedEntry, ParkedFilter, ParkedPage};
 pub use position::{Epoch, Mark, Marks};
 pub use publish::{Ack, Outcome, Outgoing, RefusedCause, RetryCause};
 pub use reader::{Batch, ReadError, Reader};
+pub use retry::{Retried, RetryOptions, RetryQueue, backoff, jittered};
 pub use server::{MINIMUM_VERSION, SyncPolicy, TooOld};
+pub use side::{Bounds as StreamBounds, QueueError};
+pub use work::{Delivery, WorkOptions, WorkQueue, WorkState, WorkStream};

@@ -131,19 +131,29 @@ impl Ack {
     }
 }
 
-/// Publishes one message and returns once it is on its way.
+/// Publishes one message under its id and returns once it is on its way.
 pub async fn send_one(nats: &Nats, replies: &Replies, message: Outgoing<'_>) -> Ack {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::NATS_MESSAGE_ID, message.message_id);
+    send(nats, replies, message.subject, headers, message.payload).await
+}
+
+/// Publishes one message with the headers it is given and returns once it is on its way.
+pub async fn send(
+    nats: &Nats,
+    replies: &Replies,
+    subject: &str,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Ack {
     let link = *nats.link().borrow();
     if !link.connected {
         return Ack::known(Outcome::Retry(RetryCause::Disconnected));
     }
     let deadline = Instant::now() + ACK_DEADLINE;
     let (reply, expected) = replies.expect(link.times);
-    let mut headers = HeaderMap::new();
-    headers.insert(header::NATS_MESSAGE_ID, message.message_id);
-    let subject = Subject::from(message.subject);
-    let sent =
-        nats.client().publish_with_reply_and_headers(subject, reply, headers, message.payload);
+    let subject = Subject::from(subject);
+    let sent = nats.client().publish_with_reply_and_headers(subject, reply, headers, payload);
     match bounded(deadline, sent).await {
         Ok(()) => Ack { state: AckState::Expected(expected, deadline), size: 1 },
         Err(outcome) => Ack::known(outcome),

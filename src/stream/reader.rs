@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::stream::connection::Link;
-use crate::stream::log::{EventLog, GetError};
+use crate::stream::handle::{GetError, StreamHandle};
 use crate::stream::message::StoredMessage;
 use crate::stream::position::{Epoch, Mark};
 use crate::stream::session::{Session, Verdict};
 
 /// The shortest and the longest wait before a consumer is made again after a failure.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// Messages in the order of the log, at least one.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub enum ReadError {
     #[error("the link to NATS broke")]
     Disconnected,
     /// The stream does not exist.
-    #[error("the stream EVENTS does not exist")]
+    #[error("the stream does not exist")]
     Gone,
     /// The log is not the one that was read, or not at this place: look for a place that still matches.
     #[error("the log is another one than was read up to sequence {position}: {reason}")]
@@ -83,7 +83,7 @@ enum State {
 
 /// Follows the log from a place on. Dropping it leaves a consumer that the server removes within a minute.
 pub struct Reader {
-    log: EventLog,
+    log: StreamHandle,
     link: watch::Receiver<Link>,
     place: Place,
     state: State,
@@ -91,7 +91,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(log: EventLog, from: u64) -> Self {
+    pub(super) fn new(log: StreamHandle, from: u64) -> Self {
         let link = log.nats().link();
         let place = Place { next: from.max(1), last: None, epoch: None };
         Self { log, link, place, state: State::Closed, failures: 0 }
@@ -186,7 +186,7 @@ impl Reader {
 /// Sends pulls and waits for what they bring.
 async fn gather(
     session: &mut Session,
-    log: &EventLog,
+    log: &StreamHandle,
     link: &mut watch::Receiver<Link>,
 ) -> Verdict {
     if let reopen @ Verdict::Reopen(_) = session.pull(log).await {
@@ -212,7 +212,7 @@ async fn gather(
 
 /// Makes sure that the log is the one that was read, then opens a consumer.
 async fn open(
-    log: EventLog,
+    log: StreamHandle,
     place: Place,
     not_before: Instant,
 ) -> Result<(Session, Option<Epoch>), ReadError> {

@@ -15,17 +15,17 @@ use tokio::time::Instant;
 
 use crate::limits;
 use crate::stream::ack_subject;
-use crate::stream::log::EventLog;
+use crate::stream::handle::StreamHandle;
 use crate::stream::message::StoredMessage;
 use crate::stream::pulls::Pulls;
 use crate::stream::reader::{Batch, ReadError};
 
 /// How long a pull stays open at the server.
-const PULL_EXPIRES: Duration = Duration::from_secs(30);
+pub const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// How often the server says that it is there while nothing comes.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Silence after which a session is given up: two heartbeats and a little.
-const SILENCE: Duration = Duration::from_secs(5);
+pub const SILENCE: Duration = Duration::from_secs(5);
 /// How long the server keeps a consumer that nobody pulls from.
 const INACTIVE: Duration = Duration::from_mins(1);
 
@@ -66,7 +66,7 @@ struct PullRequest {
 
 impl Session {
     /// Opens a consumer that delivers from `from` (inclusive) on.
-    pub async fn open(log: &EventLog, from: u64, times: u64) -> Result<Self, ReadError> {
+    pub async fn open(log: &StreamHandle, from: u64, times: u64) -> Result<Self, ReadError> {
         let client = log.nats().client().clone();
         let inbox = client.new_inbox();
         let subscribing = tokio::time::timeout(SILENCE, client.subscribe(inbox.clone()));
@@ -91,7 +91,7 @@ impl Session {
             subscriber,
             inbox,
             pull_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", log.name()),
-            pull: pull_request(log.server().map_or(0, |server| server.max_payload)),
+            pull: pull_request(log.max_payload()),
             pulls: Pulls::default(),
             consumer_sequence: 0,
             batch: Batch::default(),
@@ -102,7 +102,7 @@ impl Session {
     }
 
     /// Sends as many pulls as there is room for. Cancelling it loses no count.
-    pub async fn pull(&mut self, log: &EventLog) -> Verdict {
+    pub async fn pull(&mut self, log: &StreamHandle) -> Verdict {
         let client = log.nats().client();
         while self.pulls.wants_more() {
             let (subject, inbox) = (self.pull_subject.clone(), self.inbox.clone());
@@ -180,26 +180,29 @@ impl Session {
     }
 
     fn handle_status(&mut self, status: StatusCode, message: &Message) -> Verdict {
-        if status == StatusCode::IDLE_HEARTBEAT {
-            return Verdict::Fine;
-        }
-        if status == StatusCode::NO_RESPONDERS {
-            return Verdict::Reopen("the consumer is gone");
-        }
-        let description = message.description.as_deref().unwrap_or_default();
-        if description.contains("Consumer Deleted") {
-            return Verdict::Reopen("the consumer was deleted");
-        }
-        let undelivered =
-            message.headers.as_ref().and_then(|headers| headers.get(PENDING_MESSAGES));
-        match undelivered.and_then(|value| value.as_str().parse().ok()) {
-            Some(undelivered) => {
-                self.pulls.ended(undelivered);
+        match undelivered(status, message) {
+            Ok(count) => {
+                self.pulls.ended(count);
                 Verdict::Fine
             }
-            None => Verdict::Reopen("the server ended a pull"),
+            Err(reason) => Verdict::Reopen(reason),
         }
     }
+}
+
+/// Says how many messages a status takes back from what was asked for, or why the session is over.
+pub fn undelivered(status: StatusCode, message: &Message) -> Result<usize, &'static str> {
+    if status == StatusCode::IDLE_HEARTBEAT {
+        return Ok(0);
+    }
+    if status == StatusCode::NO_RESPONDERS {
+        return Err("the consumer is gone");
+    }
+    if message.description.as_deref().unwrap_or_default().contains("Consumer Deleted") {
+        return Err("the consumer was deleted");
+    }
+    let count = message.headers.as_ref().and_then(|headers| headers.get(PENDING_MESSAGES));
+    count.and_then(|value| value.as_str().parse().ok()).ok_or("the server ended a pull")
 }
 
 /// Encodes the pull that is sent over and over. It must take the largest message the server takes.

@@ -43,7 +43,10 @@ pub const GATEWAY_INVALID: &str = "weir_gateway_invalid_total";
 pub const GATEWAY_REFUSED: &str = "weir_gateway_refused_total";
 pub const PROJECTOR_EVENTS: &str = "weir_projector_events_total";
 pub const PROJECTOR_UNDECODABLE: &str = "weir_projector_undecodable_total";
+pub const PROJECTOR_FAILURES: &str = "weir_projector_failures_total";
+pub const PROJECTOR_SET_ASIDE: &str = "weir_projector_set_aside_total";
 pub const PROJECTOR_LAG: &str = "weir_projector_lag_seconds";
+pub const QUERY_FAILURES: &str = "weir_query_failures_total";
 pub const QUERY_SECONDS: &str = "weir_query_seconds";
 pub const ARANGO_REQUESTS: &str = "weir_arango_requests_total";
 pub const ARANGO_SECONDS: &str = "weir_arango_request_seconds";
@@ -188,10 +191,28 @@ pub const ALL: &[Metric] = &[
         help: "Messages of the stream that are no events, by code",
     },
     Metric {
+        name: PROJECTOR_FAILURES,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Puts that the store did not take, but may yet, by code",
+    },
+    Metric {
+        name: PROJECTOR_SET_ASIDE,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Messages that were set aside, by queue: retry or parked",
+    },
+    Metric {
         name: PROJECTOR_LAG,
         kind: Kind::Histogram,
         unit: Unit::Seconds,
         help: "From a message's time in the stream to its effect in the graph, the newest of each batch",
+    },
+    Metric {
+        name: QUERY_FAILURES,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Reads that a store did not answer, by source and code; another may have answered",
     },
     Metric {
         name: QUERY_SECONDS,

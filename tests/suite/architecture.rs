@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("broker", &["limits", "telemetry"]),
     // Components: what moves events between logs, stores and people. None knows the configuration.
     ("gateway", &["limits", "clock", "event", "graph", "http", "telemetry", "wal"]),
+    ("generation", &["limits", "clock", "stream"]),
     ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
     (
         "projector",

@@ -3,11 +3,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arango_schema;
 mod arango_standin;
+mod arango_store;
+mod arango_wire;
 mod architecture;
+mod commands;
 mod conformance;
 mod durability;
+mod failed_events;
 mod http;
+mod nats_credentials;
 mod nats_producers;
+mod queues;
 mod reads;
+mod roles;
+mod secrets;
 mod stream;

@@ -89,7 +89,7 @@ impl Rig {
 }
 
 async fn log(server: &NatsServer, name: &str) -> EventLog {
-    let nats = Nats::connect(NatsOptions { url: server.url(), name: name.into() }).await.unwrap();
+    let nats = Nats::connect(NatsOptions { url: server.url(), name: name.into(), ..Default::default() }).await.unwrap();
     let options = LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() };
     EventLog::new(nats, options).await
 }
@@ -320,7 +320,7 @@ async fn a_full_stream_is_an_alarm_and_nothing_is_lost() {
     let server = NatsServer::start();
     let mut rig = Rig::new(&server).await;
     let nats =
-        Nats::connect(NatsOptions { url: server.url(), name: "small".into() }).await.unwrap();
+        Nats::connect(NatsOptions { url: server.url(), name: "small".into(), ..Default::default() }).await.unwrap();
     let small = LogOptions { max_bytes: Some(20_000), ..LogOptions::default() };
     rig.log = EventLog::new(nats, small).await;
     rig.start();

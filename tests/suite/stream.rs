@@ -14,7 +14,9 @@ use crate::support::nats::{NatsServer, accepts};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn connect(server: &NatsServer) -> Nats {
-    Nats::connect(NatsOptions { url: server.url(), name: "test".into() }).await.unwrap()
+    Nats::connect(NatsOptions { url: server.url(), name: "test".into(), ..Default::default() })
+        .await
+        .unwrap()
 }
 
 async fn log(server: &NatsServer) -> EventLog {

@@ -1,6 +1,7 @@
 //! What the integration tests share: real servers, and waiting for conditions instead of sleeping.
 
 pub mod arango;
+pub mod arango_store;
 pub mod client;
 pub mod events;
 pub mod load;

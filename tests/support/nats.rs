@@ -30,18 +30,38 @@ impl NatsServer {
 
     /// Starts a server with the given `sync_interval`.
     pub fn with_sync(sync: &str) -> Self {
+        Self::configured(sync, "")
+    }
+
+    /// Starts a server with more lines in its configuration, as for authorization or TLS.
+    pub fn with_config(extra: &str) -> Self {
+        Self::configured("always", extra)
+    }
+
+    fn configured(sync: &str, extra: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the server");
         let (port, monitor_port) = (free_port(), free_port());
-        let store = dir.path().join("store");
-        let config = format!(
-            "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
-             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n",
-            store.display()
-        );
-        fs::write(dir.path().join("nats.conf"), config).expect("the configuration is written");
         let mut server = Self { dir, port, monitor_port, child: None };
+        server.write_config(sync, extra);
         server.restart();
         server
+    }
+
+    /// Has the killed server start with other lines in its configuration.
+    pub fn reconfigure(&mut self, extra: &str) {
+        assert!(self.child.is_none(), "the configuration is changed only while the server is down");
+        self.write_config("always", extra);
+    }
+
+    fn write_config(&self, sync: &str, extra: &str) {
+        let (port, monitor_port, store) = (self.port, self.monitor_port, self.store());
+        let config = format!(
+            "listen: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor_port}\"\nmax_payload: 1MB\n\
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync}, max_file_store: 50GB, max_memory_store: 1GB }}\n\
+             {extra}\n",
+            store.display()
+        );
+        fs::write(self.dir.path().join("nats.conf"), config).expect("the configuration is written");
     }
 
     /// Returns the URL for clients.

@@ -1,4 +1,5 @@
-//! A real `weir dev` of a test's own: free ports, its own directory and log, killed and removed when dropped.
+//! A real weir of a test's own, of all roles or of one: free ports, its own directory and log, killed and
+//! removed when dropped.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,20 +15,31 @@ use super::nats::{NatsServer, binary};
 use super::ports::free_port;
 use super::{eventually, holds_within};
 
+/// Which command runs it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Dev,
+    Gateway,
+    Projector,
+    Api,
+}
+
 /// How a weir is to run.
 pub struct Builder {
+    role: Role,
     data_dir: Option<PathBuf>,
-    nats_url: Option<String>,
-    settings: Vec<(String, String)>,
+    flags: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 }
 
 /// A running, or stopped, weir.
 pub struct Weir {
     /// What is removed with it; the log lies here.
     own: TempDir,
+    role: Role,
     data_dir: PathBuf,
     arguments: Vec<OsString>,
-    settings: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
     child: Option<Child>,
     client: Client,
 }
@@ -40,19 +52,33 @@ impl Builder {
     }
 
     /// Uses this server instead of a child.
-    pub fn nats(mut self, server: &NatsServer) -> Self {
-        self.nats_url = Some(server.url());
+    pub fn nats(self, server: &NatsServer) -> Self {
+        self.flag("--nats-url", &server.url())
+    }
+
+    /// Uses the ArangoDB at this address.
+    pub fn arango(self, url: &str) -> Self {
+        self.flag("--arango-url", url)
+    }
+
+    fn flag(mut self, name: &'static str, value: &str) -> Self {
+        self.flags.push((name, value.to_owned()));
         self
     }
 
     /// Sets a configuration key through the environment.
-    pub fn set(mut self, key: &str, value: &str) -> Self {
+    pub fn set(self, key: &str, value: &str) -> Self {
         let name = format!("WEIR_{}", key.replace('.', "__").to_uppercase());
-        self.settings.push((name, value.to_owned()));
+        self.variable(&name, value)
+    }
+
+    /// Sets a variable of its environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts it and returns once its gateway takes events.
+    /// Starts it and returns once it does its duty, or, without a gateway, once it answers.
     pub async fn start(self) -> Weir {
         let mut weir = self.build();
         weir.start_again().await;
@@ -73,25 +99,71 @@ impl Builder {
         let (listen, admin) = (free_port(), free_port());
         let address = |port| format!("127.0.0.1:{port}");
         let mut arguments: Vec<OsString> =
-            vec!["dev".into(), "--data-dir".into(), data_dir.clone().into()];
-        arguments.extend(["--listen".into(), address(listen).into()]);
-        arguments.extend(["--admin-listen".into(), address(admin).into()]);
-        arguments
-            .extend(self.nats_url.into_iter().flat_map(|url| ["--nats-url".into(), url.into()]));
+            vec![self.role.command().into(), "--data-dir".into(), data_dir.clone().into()];
+        let mut flags = self.flags;
+        if self.role != Role::Projector {
+            flags.push(("--listen", address(listen)));
+        }
+        flags.push(("--admin-listen", address(admin)));
+        arguments.extend(flags.into_iter().flat_map(|(name, value)| [name.into(), value.into()]));
+        // A projector has no public listener; its health is told by the other one too.
+        let public = if self.role == Role::Projector { admin } else { listen };
         let client = Client::new(
-            format!("http://{}", address(listen)),
+            format!("http://{}", address(public)),
             format!("http://{}", address(admin)),
         );
-        Weir { own, data_dir, arguments, settings: self.settings, child: None, client }
+        let (role, variables) = (self.role, self.variables);
+        Weir { own, role, data_dir, arguments, variables, child: None, client }
+    }
+}
+
+impl Role {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Gateway => "gateway",
+            Self::Projector => "projector",
+            Self::Api => "api",
+        }
+    }
+
+    /// What answers 200 once it is up. A gateway waits for nobody; others may have to.
+    fn up(self) -> &'static str {
+        match self {
+            Self::Dev | Self::Gateway => "/health/ready/gateway",
+            Self::Projector | Self::Api => "/health",
+        }
     }
 }
 
 impl Weir {
-    /// Begins to describe one: a data directory of its own and a nats-server child, unless said otherwise.
+    /// Begins to describe one of all roles: a data directory of its own and a nats-server child, unless said
+    /// otherwise.
     pub fn dev() -> Builder {
+        Self::of(Role::Dev)
+    }
+
+    /// Begins to describe a gateway alone; it needs a NATS server.
+    pub fn gateway() -> Builder {
+        Self::of(Role::Gateway)
+    }
+
+    /// Begins to describe a projector alone; it needs a NATS server and an ArangoDB.
+    pub fn projector() -> Builder {
+        Self::of(Role::Projector)
+    }
+
+    /// Begins to describe an API alone; it needs a NATS server.
+    pub fn api() -> Builder {
+        Self::of(Role::Api)
+    }
+
+    fn of(role: Role) -> Builder {
         // Small, so that any disk has room for as many servers as there are tests.
-        let settings = vec![("WEIR_NATS__MAX_BYTES".to_owned(), "512MiB".to_owned())];
-        Builder { data_dir: None, nats_url: None, settings }
+        let small = [("NATS", "512MiB"), ("RETRY", "64MiB"), ("PARKED", "64MiB")];
+        let variables =
+            small.map(|(stream, bytes)| (format!("WEIR_{stream}__MAX_BYTES"), bytes.to_owned()));
+        Builder { role, data_dir: None, flags: Vec::new(), variables: variables.to_vec() }
     }
 
     pub fn client(&self) -> Client {
@@ -102,15 +174,15 @@ impl Weir {
         &self.data_dir
     }
 
-    /// Starts it, again, on its files and ports; returns once its gateway takes events.
+    /// Starts it, again, on its files and ports; returns as [`Builder::start`] does.
     pub async fn start_again(&mut self) {
         self.spawn();
-        let client = self.client();
+        let (client, up) = (self.client(), self.role.up());
         eventually("weir is up", PATIENCE, async || {
             let child = self.child.as_mut().expect("just started");
             let ended = child.try_wait().expect("our own child can be waited for");
             assert!(ended.is_none(), "weir ended: {ended:?}");
-            let answer = client.send(client.request("GET", "/health/ready/gateway")).await;
+            let answer = client.send(client.request("GET", up)).await;
             answer.ok().filter(|answer| answer.status == 200)
         })
         .await;
@@ -119,18 +191,22 @@ impl Weir {
     fn spawn(&mut self) {
         assert!(self.child.is_none(), "weir runs already");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-        let ours = std::env::vars_os().map(|(name, _)| name);
-        for name in ours.filter(|name| name.to_string_lossy().starts_with("WEIR_")) {
-            command.env_remove(name);
-        }
-        let server = binary();
-        if server.is_absolute() {
-            command.env("WEIR_NATS_SERVER", server);
-        }
-        command.args(&self.arguments).envs(self.settings.iter().map(|(name, value)| (name, value)));
+        let mut command = self.bare_command();
+        command.args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         self.child = Some(command.spawn().expect("weir can be started"));
+    }
+
+    /// Returns weir without arguments, with the variables of this one.
+    pub fn bare_command(&self) -> Command {
+        let mut command = command();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Returns the number of the running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("weir runs").id()
     }
 
     /// Ends it as a power failure would.
@@ -205,6 +281,21 @@ impl Drop for Weir {
     }
 }
 
+/// Returns weir without arguments, and with no variables of weir's.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for name in ours.filter(|name| name.to_string_lossy().starts_with("WEIR_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CREDENTIALS_DIRECTORY");
+    let server = binary();
+    if server.is_absolute() {
+        command.env("WEIR_NATS_SERVER", server);
+    }
+    command
+}
+
 /// The nats-server that a weir has started; never a process that only got its number.
 #[derive(Debug)]
 pub struct NatsChild {
@@ -213,6 +304,10 @@ pub struct NatsChild {
 }
 
 impl NatsChild {
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     pub fn runs(&self) -> bool {
         let config = self.config.canonicalize().unwrap_or_else(|_| self.config.clone());
         let line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();

@@ -10,7 +10,8 @@ use crate::store::{Document, Failure, Remedy};
 
 #[derive(Deserialize)]
 struct Row {
-    _key: String,
+    #[serde(rename = "_key")]
+    key: String,
     /// Absent in what weir has not written: any put replaces it, as it would replace the least version.
     #[serde(default)]
     version: u64,
@@ -40,10 +41,10 @@ impl ArangoStore {
             let rows: Vec<Row> = self.database().query(aql::SCAN, binds).await?;
             let last = rows.len() < ARANGO_SCAN_PAGE;
             for row in rows {
-                if row._key <= after {
-                    return Err(disorder(name, &after, &row._key));
+                if row.key <= after {
+                    return Err(disorder(name, &after, &row.key));
                 }
-                after.clone_from(&row._key);
+                after.clone_from(&row.key);
                 each(document(name, row));
             }
             if last {
@@ -65,7 +66,7 @@ impl ArangoStore {
 }
 
 fn document(collection: &str, row: Row) -> Document {
-    let Row { _key: key, version, mut body } = row;
+    let Row { key, version, mut body } = row;
     for own in ["_id", "_rev"] {
         body.remove(own);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::edges::{Edges, NewEdge, Slot, by_time};
+use super::horizon::Horizon;
 use super::popularity::Popularity;
 use super::timeline::Timeline;
 use super::vertices::{Profile, Vertices};
@@ -57,6 +58,7 @@ pub struct Graph {
     pub(super) user_timelines: Vec<Timeline<Moment>>,
     /// By the item's handle: edges.
     pub(super) item_timelines: Vec<Timeline<u32>>,
+    pub(super) horizon: Horizon,
     timeline_bytes: usize,
     digest: Digest,
     /// Documents of each edge collection, by type index.
@@ -65,7 +67,13 @@ pub struct Graph {
 
 impl Graph {
     pub fn new(types: Arc<EventTypes>) -> Self {
+        Self::bounded(types, Horizon::default())
+    }
+
+    /// A graph that keeps only what lies before a horizon; see [`Horizon`].
+    pub fn bounded(types: Arc<EventTypes>, horizon: Horizon) -> Self {
         Self {
+            horizon,
             edge_counts: vec![0; types.len()],
             types,
             users: Vertices::default(),
@@ -174,6 +182,9 @@ impl Graph {
         key: EdgeKey,
         edge: &Edge<'_>,
     ) -> Applied {
+        if self.passes_over(put, of, key, edge) {
+            return Applied::Superseded;
+        }
         let new = NewEdge {
             user: self.user(edge.user),
             item: self.item(edge.item),
@@ -230,6 +241,23 @@ impl Graph {
         }
         self.digest.add(Digest::term(put.collection, &put.key, &put.content_hash(), &self.types));
         Applied::Applied
+    }
+
+    /// Takes an edge away of which a greater version lies behind the horizon. Its place stays taken.
+    pub(super) fn bury_earlier_telling(&mut self, put: &Put<'_>, key: EdgeKey) {
+        if let Some(known) = self.find(key)
+            && !self.edges.slot(known).is_tombstone()
+            && put.version > self.live_version(known)
+        {
+            self.remove_term(known, key);
+            self.unlink(known);
+            self.edges.bury(known, key);
+        }
+    }
+
+    /// Whether the graph holds only recent edges.
+    pub fn is_bounded(&self) -> bool {
+        self.horizon.since_ms.is_some()
     }
 
     /// Gives an id a handle without making its document.

@@ -6,6 +6,7 @@
 mod contract;
 mod edges;
 mod graph;
+mod horizon;
 mod neighbourhood;
 mod popularity;
 mod read;
@@ -19,4 +20,5 @@ mod vertices;
 mod tests;
 
 pub use graph::{Applied, Counts, Graph};
+pub use horizon::Horizon;
 pub use store::{ApplyOutcome, MemoryStore};

@@ -54,6 +54,6 @@ impl MemoryStore {
     /// Throws everything away.
     pub fn clear(&self) {
         let mut graph = self.write();
-        *graph = Graph::new(graph.types().clone());
+        *graph = Graph::bounded(graph.types().clone(), graph.horizon);
     }
 }

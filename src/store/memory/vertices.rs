@@ -20,6 +20,8 @@ pub(super) struct Vertex {
     pub id: Box<str>,
     /// Whether the document exists: an edge may come before its ends.
     pub exists: bool,
+    /// Whether it has edges that a bounded graph does not hold.
+    pub older: bool,
 }
 
 /// All vertices of one collection. Handles count up from 0 and are never given back.
@@ -67,7 +69,7 @@ impl Vertices {
                 let handle = all.len() as u32;
                 vacant.insert(handle);
                 *id_bytes += id.len();
-                all.push(Vertex { id: id.into(), exists: false });
+                all.push(Vertex { id: id.into(), exists: false, older: false });
                 handle
             }
         }

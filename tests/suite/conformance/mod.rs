@@ -30,7 +30,7 @@ fn puts_of<'e>(events: impl IntoIterator<Item = &'e Event<'static>>) -> Vec<Put<
 
 /// Applies events as one batch, as a worker does.
 async fn apply(store: &impl Store, events: &[Event<'static>]) -> Vec<Verdict> {
-    let puts = coalesce(&puts_of(events));
+    let puts = coalesce(&puts_of(events)).puts;
     let verdicts = store.apply(&puts).await;
     assert_eq!(verdicts.len(), puts.len());
     let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.holds()).collect();
@@ -58,7 +58,7 @@ async fn documents(store: &impl Store) -> Documents {
 /// What a store must hold after these events: of each document the put of the greatest version.
 fn expected(events: &[Event<'static>]) -> Documents {
     let projection = projection();
-    let puts = coalesce(&puts_of(events));
+    let puts = coalesce(&puts_of(events)).puts;
     puts.iter()
         .map(|put| {
             let collection = put.collection.name(projection.types()).to_owned();

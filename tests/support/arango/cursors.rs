@@ -35,6 +35,9 @@ pub fn open(server: &Server, request: &Request) -> Result<Answer, Trouble> {
     let database = server.state.database(&request.database)?;
     let text = text_of(request)?;
     let body = request.json()?;
+    if body["options"]["allowRetry"] == true {
+        return Err(Trouble::with_status(501, 9, "batches that can be asked for again"));
+    }
     let none = Value::Object(Map::new());
     let binds = if body["bindVars"].is_null() { &none } else { &body["bindVars"] };
     check_binds(text, binds)?;

@@ -1,5 +1,7 @@
 //! What one document does to a collection: keys, edges, the overwrite modes and the version rule.
 
+use std::collections::btree_map::{Entry, VacantEntry};
+
 use serde_json::{Map, Value};
 
 use super::answer::Trouble;
@@ -55,25 +57,28 @@ pub fn put(
         return Err(Trouble::new(1227, "invalid document type"));
     };
     let key = key_of(&given, target.tick)?;
-    match (documents.get_mut(&key), options.mode) {
-        (None, _) => insert(documents, target, key, given, options),
-        (Some(_), Mode::Conflict) => Err(Trouble::new(
+    // One way down the tree, whatever is met there.
+    match (documents.entry(key.clone()), options.mode) {
+        (Entry::Vacant(place), _) => insert(place, target, key, given, options),
+        (Entry::Occupied(_), Mode::Conflict) => Err(Trouble::new(
             1210,
             format!(
                 "unique constraint violated - in index primary of type primary over '_key'; \
                  conflicting key: {key}"
             ),
         )),
-        (Some(found), Mode::Ignore) => {
-            let rev = rev_of(found);
+        (Entry::Occupied(found), Mode::Ignore) => {
+            let rev = rev_of(found.get());
             Ok(Written { key, rev, old_rev: None, old: None, new: None })
         }
-        (Some(found), Mode::Replace | Mode::Update) => change(found, target, key, given, options),
+        (Entry::Occupied(found), Mode::Replace | Mode::Update) => {
+            change(found.into_mut(), target, key, given, options)
+        }
     }
 }
 
 fn insert(
-    documents: &mut Documents,
+    place: VacantEntry<'_, String, Value>,
     target: &Target<'_>,
     key: String,
     mut given: Map<String, Value>,
@@ -86,7 +91,7 @@ fn insert(
     let rev = stamp(&mut given, target, &key);
     let document = Value::Object(given);
     let new = options.return_new.then(|| document.clone());
-    documents.insert(key.clone(), document);
+    place.insert(document);
     Ok(Written { key, rev, old_rev: None, old: None, new })
 }
 

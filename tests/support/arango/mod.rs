@@ -25,8 +25,10 @@ mod single;
 mod stand_in;
 mod state;
 mod strict;
+mod target;
 
 pub use faults::FaultBuilder;
 pub use log::Seen;
 pub use stand_in::StandIn;
 pub use state::{Collections, Documents};
+pub use target::{Real, Target};

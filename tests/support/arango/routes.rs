@@ -123,7 +123,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/_api/document/{collection}/{key}", single::read).only_wide(),
     route("PUT", "/_api/document/{collection}/{key}", single::replace)
         .params(
-            "waitForSync returnNew returnOld silent ignoreRevs versionAttribute refillIndexCaches",
+            "waitForSync returnNew returnOld silent ignoreRevs versionAttribute overwrite refillIndexCaches",
         )
         .documents()
         .only_wide(),
@@ -135,7 +135,7 @@ pub const ROUTES: &[Route] = &[
         .documents()
         .only_wide(),
     route("DELETE", "/_api/document/{collection}/{key}", single::remove)
-        .params("waitForSync returnOld silent ignoreRevs refillIndexCaches")
+        .params("waitForSync returnOld silent ignoreRevs overwrite refillIndexCaches")
         .only_wide(),
     // Queries.
     route("POST", "/_api/query", cursors::parse).fields("query"),
@@ -143,7 +143,10 @@ pub const ROUTES: &[Route] = &[
         .fields(
             "query bindVars bindVars.* batchSize options options.failOnWarning options.maxRuntime",
         )
-        .wide_fields("count ttl memoryLimit options.fullCount options.stream"),
+        .wide_fields(
+            "count memoryLimit options.allowRetry options.usePlanCache allowRetry usePlanCache failOnWarning \
+             maxRuntime",
+        ),
     route("POST", "/_api/cursor/{id}", cursors::next),
     route("PUT", "/_api/cursor/{id}", cursors::next).only_wide(),
     route("DELETE", "/_api/cursor/{id}", cursors::close),

@@ -184,7 +184,7 @@ fn finding(action: Action, code: String, text: String) -> Finding {
 fn remedy_of(action: Action, code: &str) -> Remedy {
     match action {
         Action::Retry | Action::Restart => Remedy::Retry,
-        Action::Split if code == "http_413" => Remedy::Park,
+        Action::Split if code.ends_with("_413") => Remedy::Park,
         Action::BackOff | Action::Split => Remedy::BackOff,
         Action::Park => Remedy::Park,
         Action::Refresh | Action::Exists | Action::Stop => Remedy::Stop,

@@ -5,8 +5,9 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 
 use super::exchange::Trouble;
-use super::server::Arango;
+use super::server::{Arango, ServerFacts, check_version};
 use super::session::{Call, Kind};
+use crate::store::Failure;
 use crate::store::arango::classify::{Evidence, Finding, classify};
 
 /// One generation's database. Clones are handles.
@@ -31,6 +32,11 @@ impl Database {
 
     pub fn arango(&self) -> &Arango {
         &self.arango
+    }
+
+    /// Asks the server for its version, as [`Arango::server`] does, with rights on this database alone.
+    pub async fn server(&self) -> Result<ServerFacts, Failure> {
+        check_version(&self.ask(Method::GET, "_api/version", None).await?)
     }
 
     /// A request for a path below the database, such as `_api/version`.

@@ -8,7 +8,7 @@ use arangors::connection::Version;
 use http::{Request, Response};
 use tokio::sync::Semaphore;
 
-use super::database::Database;
+use super::database::{Database, read_answer};
 use super::exchange::Trouble;
 use super::gate::Gate;
 use super::limiter::{Limiter, Load};
@@ -16,7 +16,7 @@ use super::login::Login;
 use super::options::{ArangoOptions, OptionsError, http_client, parse_url};
 use super::session::{Call, Kind, Session, Shared, connect, queue_time};
 use crate::limits::{ARANGO_FIRST_WINDOW, ARANGO_QUEUE_TIME, ARANGO_READS};
-use crate::store::arango::classify::{Evidence, Finding, Wire, classify};
+use crate::store::arango::classify::Wire;
 use crate::store::{Failure, Remedy};
 use crate::telemetry::names;
 
@@ -72,15 +72,7 @@ impl Arango {
     pub async fn server(&self) -> Result<ServerFacts, Failure> {
         let url = format!("{}_api/version", self.url());
         let request = Request::get(url).body(String::new()).expect("the address is checked");
-        let answer = self.session().send(request).await.map_err(Finding::from)?;
-        let status = answer.status().as_u16();
-        if !answer.status().is_success() {
-            return Err(classify(Evidence::Answer { status, body: answer.body() }).into());
-        }
-        let version: Version = serde_json::from_str(answer.body()).map_err(|error| {
-            classify(Evidence::Shape { status, problem: &error.to_string() }).failure
-        })?;
-        check_version(&version)
+        check_version(&read_answer(self.session().send(request).await)?)
     }
 
     /// A database on this server, whether it exists or not. Nothing is sent.
@@ -142,7 +134,7 @@ fn load_of(outcome: &Result<Response<String>, Trouble>) -> Load {
     }
 }
 
-fn check_version(version: &Version) -> Result<ServerFacts, Failure> {
+pub(super) fn check_version(version: &Version) -> Result<ServerFacts, Failure> {
     let mut numbers = version.version.split('.').map(|part| {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         part[..digits].parse().unwrap_or(0)

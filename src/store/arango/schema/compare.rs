@@ -82,18 +82,23 @@ fn compare_index(
         Some(index) => Found::There(vec![format!(
             "the index {} on {collection} stores [{}] and not [{}], so reads are slower; drop it, then apply again",
             index.name,
-            index.stored_values.join(", "),
+            listed(&index.stored_values),
             stored.join(", ")
         )]),
         None => match indexes.iter().find(|index| index.name == name) {
             Some(index) => Found::Wrong(Problem::OtherIndex {
                 collection: collection.to_owned(),
                 index: name.to_owned(),
-                found: index.fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                found: listed(&index.fields),
             }),
             None => Found::Missing,
         },
     }
+}
+
+fn listed(values: &[serde_json::Value]) -> String {
+    let texts = values.iter().map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 /// The graph is for people and traversals: weir's own reads do not name it, so that what differs is no harm.

@@ -44,11 +44,11 @@ pub struct Index {
     #[serde(rename = "type")]
     pub kind: String,
     pub name: String,
-    /// Of some kinds of index they are no plain texts.
+    /// Plain texts, but for kinds of index that weir does not make.
     #[serde(default)]
     pub fields: Vec<serde_json::Value>,
     #[serde(default)]
-    pub stored_values: Vec<String>,
+    pub stored_values: Vec<serde_json::Value>,
     #[serde(default)]
     pub unique: bool,
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::try_join_all;
 use http::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +62,8 @@ pub async fn inspect(database: &Database) -> Result<Option<Existing>, Failure> {
         Err(failure) if failure.code == "arango_1228" => return Ok(None),
         Err(failure) => return Err(failure),
     };
+    // Every use of a database begins with a look at it: an older server would drop the merge rule without a word.
+    database.server().await?;
     let listed: Collections = get(database, "_api/collection?excludeSystem=true").await?;
     let names: Vec<String> = listed.result.into_iter().map(|collection| collection.name).collect();
     let collections: BTreeMap<String, super::existing::Collection> =
@@ -104,9 +106,10 @@ async fn each<T, F: Future<Output = Result<T, Failure>>>(
     names: &[String],
     ask: impl Fn(&str) -> F,
 ) -> Result<BTreeMap<String, T>, Failure> {
-    let asking = names.iter().map(|name| {
-        let asked = ask(name);
-        async move { Ok((name.clone(), asked.await?)) }
-    });
-    stream::iter(asking).buffer_unordered(ARANGO_LOOKS).try_collect().await
+    let mut told = BTreeMap::new();
+    for part in names.chunks(ARANGO_LOOKS) {
+        let answers = try_join_all(part.iter().map(|name| ask(name))).await?;
+        told.extend(part.iter().cloned().zip(answers));
+    }
+    Ok(told)
 }

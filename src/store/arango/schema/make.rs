@@ -14,6 +14,7 @@ use crate::store::arango::classify::Action;
 
 /// Makes the database. It is made through `_system`, on which the user needs rights for that.
 pub async fn make_database(database: &Database, target: &Target) -> Result<(), Failure> {
+    database.arango().server().await?;
     let mut body = json!({ "name": database.name() });
     let mut options = json!({
         "replicationFactor": target.replication_factor, "writeConcern": target.write_concern,

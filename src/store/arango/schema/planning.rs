@@ -75,7 +75,8 @@ fn other_sharding(existing: &Existing, target: &Target) -> Option<Problem> {
 /// What a step makes for this configuration.
 fn things(make: &Make, target: &Target) -> Vec<Thing> {
     let sharding = Sharding {
-        shards: target.shards,
+        // OneShard means that there is one, whatever else is configured.
+        shards: if target.one_shard { 1 } else { target.shards },
         replication_factor: target.replication_factor,
         write_concern: target.write_concern,
     };

@@ -95,6 +95,7 @@ impl<'de> Visitor<'de> for Fields {
 
 #[cfg(test)]
 mod tests {
+    use super::Wrote::{Applied, Superseded};
     use super::*;
     use crate::store::Remedy;
 
@@ -109,7 +110,6 @@ mod tests {
             {"error":true,"errorMessage":"no number"}
         ]"#;
         let outcomes = read(202, body, 6).expect("six elements");
-        use Wrote::{Applied, Superseded};
         let told: Vec<_> = outcomes
             .iter()
             .map(|outcome| {

@@ -113,8 +113,7 @@ mod tests {
         let value = leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map(text(), inner, 0..4)
-                    .prop_map(|map| Value::from_iter(map)),
+                prop::collection::btree_map(text(), inner, 0..4).prop_map(Value::from_iter),
             ]
         });
         prop::collection::btree_map(text(), value, 0..5).prop_map(|map| map.into_iter().collect())

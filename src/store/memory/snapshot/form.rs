@@ -19,6 +19,8 @@ pub(super) mod shape {
     pub const BARE: u8 = 0;
     pub const ABSENT: u8 = 1;
     pub const PROFILE: u8 = 2;
+    /// Added to a vertex of which not all edges are there.
+    pub const OLDER: u8 = 0x80;
     pub const LIVE: u8 = 0;
     pub const TOMBSTONE: u8 = 1;
 }

@@ -13,6 +13,7 @@ use crate::graph::{Collection, Edge, EdgeKey, Put, Version};
 use crate::limits::SNAPSHOT_BLOCK_BYTES;
 use crate::projection::Fingerprint;
 use crate::store::memory::graph::Graph;
+use crate::store::memory::horizon::Horizon;
 
 /// Why a snapshot gives no graph. In each case the log gives one.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +38,12 @@ impl From<io::Error> for LoadError {
     }
 }
 
-/// Reads a graph back, checks every block, and computes keys and digest anew.
+/// Reads a graph back as far as its horizon reaches, checks every block, and computes keys and digest anew.
 pub fn load(
     path: &Path,
     types: &Arc<EventTypes>,
     current: Fingerprint,
+    horizon: Horizon,
 ) -> Result<(Graph, Head), LoadError> {
     let mut input = BufReader::new(File::open(path)?);
     let mut magic = [0; 8];
@@ -59,7 +61,8 @@ pub fn load(
         return Err(LoadError::OtherProjection { found, current });
     }
     let head = Head { fingerprint: found, progress: progress.to_vec() };
-    let mut graph = Graph::new(types.clone());
+    let mut graph = Graph::bounded(types.clone(), horizon);
+    let mut edges = 0;
     loop {
         let tag = read_block(&mut input, &mut block)?;
         let mut rest = Rest(&block);
@@ -67,8 +70,8 @@ pub fn load(
             tag::USERS => load_vertices(&mut graph, Some(Collection::Users), &mut rest)?,
             tag::ITEMS => load_vertices(&mut graph, Some(Collection::Items), &mut rest)?,
             tag::SOURCES => load_vertices(&mut graph, None, &mut rest)?,
-            tag::EDGES => load_edges(&mut graph, types, &mut rest)?,
-            tag::END if rest.u32()? == graph.edge_count() => return Ok((graph, head)),
+            tag::EDGES => edges += load_edges(&mut graph, types, &mut rest)?,
+            tag::END if rest.u32()? == edges => return Ok((graph, head)),
             tag::END => return Err(LoadError::Damaged("edges are missing")),
             _ => return Err(LoadError::Damaged("it has a block of an unknown kind")),
         }
@@ -108,7 +111,10 @@ fn load_vertices(
             continue;
         };
         graph.intern(collection, id);
-        match shape {
+        if shape & shape::OLDER != 0 {
+            graph.mark_older(collection, id);
+        }
+        match shape & !shape::OLDER {
             shape::ABSENT => {}
             shape::BARE => _ = graph.apply(&Put::stored_vertex(collection, id, None)),
             shape::PROFILE => {
@@ -123,7 +129,13 @@ fn load_vertices(
     Ok(())
 }
 
-fn load_edges(graph: &mut Graph, types: &EventTypes, rest: &mut Rest<'_>) -> Result<(), LoadError> {
+/// Returns how many edges there were, whether the graph keeps them or not.
+fn load_edges(
+    graph: &mut Graph,
+    types: &EventTypes,
+    rest: &mut Rest<'_>,
+) -> Result<u32, LoadError> {
+    let mut count = 0;
     while !rest.0.is_empty() {
         let (user, item, source) = (rest.u32()?, rest.u32()?, rest.u32()?);
         let kind = TypeIndex(rest.u8()?);
@@ -154,8 +166,9 @@ fn load_edges(graph: &mut Graph, types: &EventTypes, rest: &mut Rest<'_>) -> Res
             }
             _ => return Err(LoadError::Damaged("an edge has an unknown form")),
         }
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// What is left of a block.

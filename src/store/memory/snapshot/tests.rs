@@ -6,6 +6,7 @@ use super::*;
 use crate::event::Upcasters;
 use crate::projection::Fingerprint;
 use crate::projection::law;
+use crate::store::memory::Horizon;
 use crate::store::memory::MemoryStore;
 use proptest::prelude::*;
 
@@ -41,7 +42,7 @@ proptest! {
     fn round_trips(events in prop::collection::vec(law::event(), 0..60)) {
         let (_folder, path, store) = written(&events);
         let types = law::projection().types().clone();
-        let (graph, head) = load(&path, &types, fingerprint()).expect("loads");
+        let (graph, head) = load(&path, &types, fingerprint(), Horizon::default()).expect("loads");
         prop_assert_eq!(head.progress, b"progress");
         prop_assert_eq!(graph.digest(), store.read().digest());
         prop_assert_eq!(graph.documents(), store.read().documents());
@@ -56,7 +57,7 @@ proptest! {
         if cut { bytes.truncate(place) } else { bytes[place] ^= 0x20 }
         fs::write(&path, bytes).expect("written");
         let types = law::projection().types().clone();
-        prop_assert!(load(&path, &types, fingerprint()).is_err());
+        prop_assert!(load(&path, &types, fingerprint(), Horizon::default()).is_err());
     }
 }
 
@@ -65,6 +66,12 @@ fn of_another_projection_is_not_taken() {
     let (_folder, path, _) = written(&[]);
     let types = law::projection().types().clone();
     let other = Fingerprint([7; 16]);
-    assert!(matches!(load(&path, &types, other), Err(LoadError::OtherProjection { .. })));
-    assert!(matches!(load(&path.with_extension("none"), &types, other), Err(LoadError::Missing)));
+    assert!(matches!(
+        load(&path, &types, other, Horizon::default()),
+        Err(LoadError::OtherProjection { .. })
+    ));
+    assert!(matches!(
+        load(&path.with_extension("none"), &types, other, Horizon::default()),
+        Err(LoadError::Missing)
+    ));
 }

@@ -85,11 +85,12 @@ fn vertices(vertices: &Vertices, range: std::ops::Range<u32>, out: &mut Vec<u8>)
     for handle in range {
         let vertex = vertices.get(handle);
         text(out, &vertex.id);
+        let older = if vertex.older { shape::OLDER } else { 0 };
         match vertices.profiles.get(&handle) {
-            _ if !vertex.exists => out.push(shape::ABSENT),
-            None => out.push(shape::BARE),
+            _ if !vertex.exists => out.push(shape::ABSENT | older),
+            None => out.push(shape::BARE | older),
             Some(profile) => {
-                out.push(shape::PROFILE);
+                out.push(shape::PROFILE | older);
                 out.extend_from_slice(&profile.version.0.to_le_bytes());
                 text(out, &serde_json::to_string(&profile.attrs).expect("a map of values is JSON"));
             }

@@ -1,0 +1,194 @@
+//! What `/admin/status` tells of graphs: one entry a generation and store.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::following::Followed;
+use super::graphs::GraphsPart;
+use super::image::ImagePart;
+use crate::generation::{GenerationId, View};
+use crate::projector::{LastFailure, LastUndecodable, Phase, WorkersHandle};
+use crate::store::memory::Counts;
+use crate::stream::LogState;
+
+/// How long a queue is asked before the answer goes without it.
+const ASK_DEADLINE: Duration = Duration::from_secs(1);
+
+/// One graph.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Graph {
+    id: String,
+    /// `active` if it answers, else `following`.
+    state: &'static str,
+    store: &'static str,
+    phase: Phase,
+    /// Through which sequence all of the log is applied (inclusive), or set aside.
+    applied_through: u64,
+    /// Events of the log that are not applied yet.
+    lag: u64,
+    fingerprint: String,
+    /// Since the start of this process, by this process.
+    events: u64,
+    superseded_puts: u64,
+    undecodable: u64,
+    /// Events that wait to be tried again, and that can never be applied as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retrying: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked: Option<u64>,
+    #[serde(flatten)]
+    of_store: OfStore,
+}
+
+/// What one kind of store alone can tell.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum OfStore {
+    #[serde(rename_all = "camelCase")]
+    Memory {
+        /// Absent of a graph that holds recent events only.
+        digest: Option<String>,
+        documents: Counts,
+        bytes: usize,
+        last_undecodable: Option<LastUndecodable>,
+    },
+    #[serde(rename_all = "camelCase")]
+    Database {
+        /// Why nobody here writes to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waiting: Option<String>,
+        /// Whether the store fails so often that it is left alone.
+        breaker_open: bool,
+        last_failure: Option<LastFailure>,
+    },
+}
+
+/// Tells of all graphs of a process: the image first.
+pub(super) async fn all(graphs: &GraphsPart, log: Option<&LogState>) -> Vec<Graph> {
+    let view = graphs.generations.view();
+    let mut told = Vec::new();
+    if let Some(image) = &graphs.image {
+        told.push(of_image(graphs, &view, image, log).await);
+    }
+    let followed = graphs.following.as_ref().map(|part| part.all()).unwrap_or_default();
+    for (id, followed) in followed {
+        told.push(of_database(graphs, &view, id, &followed, log).await);
+    }
+    told
+}
+
+async fn of_image(
+    graphs: &GraphsPart,
+    view: &View,
+    image: &ImagePart,
+    log: Option<&LogState>,
+) -> Graph {
+    // With databases, their workers set aside; alone, the image's projector does.
+    let alone = graphs.databases.is_none() && graphs.following.is_none();
+    let aside = if alone { aside(graphs, view.active_id()).await } else { Aside::default() };
+    let status = &image.status;
+    let graph = image.store.read();
+    // Read behind the graph's lock: the digest is of at least this place.
+    let applied_through = status.applied_through.load(Ordering::Acquire);
+    let pending = status.pending.load(Ordering::Relaxed);
+    let lag = log.map_or(pending, |log| log.last_sequence.saturating_sub(applied_through));
+    Graph {
+        id: view.active_id().to_string(),
+        state: "active",
+        store: "memory",
+        phase: status.phase(),
+        applied_through,
+        lag,
+        fingerprint: image.fingerprint.clone(),
+        events: status.events.load(Ordering::Relaxed),
+        superseded_puts: status.superseded_puts.load(Ordering::Relaxed),
+        undecodable: status.undecodable.load(Ordering::Relaxed),
+        retrying: aside.retrying,
+        parked: aside.parked,
+        of_store: OfStore::Memory {
+            digest: (!graph.is_bounded()).then(|| graph.digest().to_string()),
+            documents: graph.counts(),
+            bytes: graph.bytes(),
+            last_undecodable: status.last_undecodable(),
+        },
+    }
+}
+
+async fn of_database(
+    graphs: &GraphsPart,
+    view: &View,
+    id: GenerationId,
+    followed: &Followed,
+    log: Option<&LogState>,
+) -> Graph {
+    let (handle, waiting) = match followed {
+        Followed::Working(handle) => (Some(handle), None),
+        Followed::Waiting(why) => (None, Some(why.clone())),
+    };
+    let place = place(handle, log).await;
+    let aside = aside(graphs, id).await;
+    let count = |select: fn(&WorkersHandle) -> u64| handle.map_or(0, select);
+    Graph {
+        id: id.to_string(),
+        state: if view.active_id() == id { "active" } else { "following" },
+        store: "arangodb",
+        phase: place.phase,
+        applied_through: place.applied_through,
+        lag: place.lag,
+        fingerprint: view.generations.get(&id).map_or_else(String::new, |r| r.fingerprint.clone()),
+        events: count(|handle| handle.status.events.load(Ordering::Relaxed)),
+        superseded_puts: count(|handle| handle.status.superseded_puts.load(Ordering::Relaxed)),
+        undecodable: count(|handle| handle.status.undecodable.load(Ordering::Relaxed)),
+        retrying: aside.retrying,
+        parked: aside.parked,
+        of_store: OfStore::Database {
+            waiting,
+            breaker_open: handle.is_some_and(|handle| handle.gate.is_open()),
+            last_failure: handle.and_then(|handle| handle.status.last_failure()),
+        },
+    }
+}
+
+/// How far the shared consumer of a database is.
+struct Place {
+    phase: Phase,
+    applied_through: u64,
+    lag: u64,
+}
+
+async fn place(handle: Option<&WorkersHandle>, log: Option<&LogState>) -> Place {
+    let state = match handle {
+        Some(handle) => {
+            tokio::time::timeout(ASK_DEADLINE, handle.place.state()).await.ok().flatten()
+        }
+        None => None,
+    };
+    let Some(state) = state else {
+        let lag = log.map_or(0, |log| log.last_sequence);
+        return Place { phase: Phase::Waiting, applied_through: 0, lag };
+    };
+    let lag = state.pending + state.ack_pending;
+    let phase = match handle {
+        Some(handle) if handle.gate.is_open() => Phase::Waiting,
+        _ if lag == 0 => Phase::Live,
+        _ => Phase::CatchingUp,
+    };
+    Place { phase, applied_through: state.ack_floor, lag }
+}
+
+/// What is set aside of a generation; unknown while NATS does not answer.
+#[derive(Default)]
+struct Aside {
+    retrying: Option<u64>,
+    parked: Option<u64>,
+}
+
+async fn aside(graphs: &GraphsPart, id: GenerationId) -> Aside {
+    let retry = tokio::time::timeout(ASK_DEADLINE, graphs.beside.retry.count(id.number()));
+    let parked = tokio::time::timeout(ASK_DEADLINE, graphs.beside.parked.count(id.number()));
+    let (retry, parked) = tokio::join!(retry, parked);
+    Aside { retrying: retry.ok().and_then(Result::ok), parked: parked.ok().and_then(Result::ok) }
+}

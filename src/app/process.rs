@@ -1,0 +1,219 @@
+//! One process of any roles: builds its parts, serves until told to stop, and drains them in order.
+//!
+//! All roles are this code with more or fewer parts. Ports are bound before anything is built, so that a
+//! mistake is told before anything has happened.
+
+use anyhow::bail;
+use tokio_util::sync::CancellationToken;
+
+use super::admin::Admin;
+use super::graphs::Graphs;
+use super::inlet::Inlet;
+use super::lock::lock;
+use super::options::{self, Layout};
+use super::roles::{Role, Roles};
+use super::rules::Rules;
+use super::signals::stop_on_signals;
+use super::status::Parts;
+use super::tasks::{Stages, every};
+use super::wire::Wire;
+use super::{fill, watch};
+use crate::broker::Broker;
+use crate::clock;
+use crate::config::Settings;
+use crate::gateway::Gateway;
+use crate::http::{App, Bound, bind, serve};
+use crate::query::{self, Query};
+use crate::telemetry::{Metrics, UPKEEP};
+
+/// Runs roles until a signal or until a component fails, then drains under the configured deadline.
+pub async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
+    roles.check(&settings)?;
+    let stop = stop_on_signals()?;
+    let layout = Layout::new(&settings);
+    let _lock = lock(&layout, roles)?;
+    let ports = Ports::bind(&settings, roles).await?;
+    let broker = start_broker(&settings, &layout, roles).await?;
+    let wire = Wire::new(&settings, broker.as_ref());
+    let result = match Built::build(&settings, &layout, roles, wire).await {
+        Ok(built) => built.serve(&settings, ports, stop).await,
+        Err(error) => Err(error),
+    };
+    if let Some(broker) = broker {
+        broker.stop().await;
+    }
+    result
+}
+
+/// The listeners of a process; nobody serves them yet.
+struct Ports {
+    public: Option<Bound>,
+    admin: Bound,
+}
+
+impl Ports {
+    async fn bind(settings: &Settings, roles: Roles) -> anyhow::Result<Self> {
+        let public = match roles.listen(settings) {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Self { public, admin: bind(&settings.admin.listen).await? })
+    }
+}
+
+async fn start_broker(
+    settings: &Settings,
+    layout: &Layout,
+    roles: Roles,
+) -> anyhow::Result<Option<Broker>> {
+    if settings.nats.url.is_some() || !roles.brings_nats() {
+        return Ok(None);
+    }
+    let (free, bound) = (layout.free_bytes().unwrap_or(u64::MAX), settings.nats.max_bytes);
+    if free < bound {
+        tracing::warn!(
+            free,
+            bound,
+            "the disk has less room than the stream may take: lower nats.max_bytes, or watch the disk"
+        );
+    }
+    let broker = Broker::start(options::broker(settings, layout)).await?;
+    tracing::info!(url = broker.url, monitor = broker.monitor_url, "nats-server runs as a child");
+    Ok(Some(broker))
+}
+
+/// Everything that was built, before any of it runs.
+struct Built {
+    parts: Parts,
+    inlet: Option<Inlet>,
+    graphs: Option<Graphs>,
+    rules: Rules,
+}
+
+impl Built {
+    async fn build(
+        settings: &Settings,
+        layout: &Layout,
+        roles: Roles,
+        wire: Wire,
+    ) -> anyhow::Result<Self> {
+        let rules = Rules::new(settings)?;
+        let log = wire.open("control").await?;
+        let inlet = match roles.has(Role::Gateway) {
+            true => Some(Inlet::build(settings, layout, &rules, &wire).await?),
+            false => None,
+        };
+        let graphs = Graphs::build(settings, layout, roles, &rules, &wire).await?;
+        let parts = Parts {
+            roles,
+            wire,
+            log,
+            inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
+            graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
+        };
+        Ok(Self { parts, inlet, graphs, rules })
+    }
+
+    async fn serve(
+        self,
+        settings: &Settings,
+        ports: Ports,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let Self { parts, inlet, graphs, rules } = self;
+        let metrics = Metrics::install()?;
+        let mut stages = Stages::default();
+        let console = Admin {
+            parts: parts.clone(),
+            metrics: metrics.clone(),
+            draining: stages.listeners.token(),
+        };
+        let admin_address = ports.admin.address();
+        let listen = ports.public.as_ref().map(|bound| bound.address().to_string());
+
+        let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
+        let query = query(&parts, &rules);
+        if let Some(bound) = ports.public {
+            let app = public_app(gateway, query, &console);
+            let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
+            stages.listeners.spawn("the public listener", async move {
+                serve(bound, app, options, token).await;
+            });
+        }
+        if let Some(relay) = relay {
+            stages.movers.spawn("the relay", relay.run(stages.movers.token()));
+        }
+        if let Some(graphs) = graphs {
+            graphs.start(&mut stages.movers, &mut stages.watchers);
+        }
+        let app = App::new(console.admin_routes());
+        let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
+        stages.watchers.spawn("the admin listener", async move {
+            serve(ports.admin, app, options, token).await;
+        });
+        let token = stages.watchers.token();
+        stages.watchers.spawn("metrics", every(UPKEEP, token, move || metrics.upkeep()));
+        if parts.roles.has(Role::Gateway) {
+            let watching = fill::watch(parts.log.clone(), stages.watchers.token());
+            stages.watchers.spawn("the watch over the stream's room", watching);
+        }
+        let examining = watch::examine(parts.log.clone(), stages.watchers.token());
+        stages.watchers.spawn("the examination of NATS", examining);
+        tracing::info!(
+            roles = %parts.roles,
+            listen = listen.as_deref().unwrap_or("nowhere"),
+            admin = %admin_address,
+            nats = parts.wire.url(),
+            "weir is up"
+        );
+
+        let ended = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = stages.first_ended() => Some(ended),
+        };
+        drain(stages, &parts).await;
+        match ended {
+            None => Ok(()),
+            Some(ended) => bail!("{ended}, so weir stops"),
+        }
+    }
+}
+
+/// Ends everything in the order of the flow; each part has its deadline.
+async fn drain(mut stages: Stages, parts: &Parts) {
+    let began = clock::now_ms();
+    tracing::info!("stopping: no new requests, then what is accepted goes to the log");
+    stages.listeners.stop().await;
+    stages.movers.stop().await;
+    if let Some(inlet) = &parts.inlet {
+        inlet.wal.close().await;
+    }
+    stages.watchers.stop().await;
+    tracing::info!(
+        took_ms = clock::now_ms() - began,
+        "weir has stopped; nothing that was accepted is lost"
+    );
+}
+
+/// The reads over what is served, if this process serves anything.
+fn query(parts: &Parts, rules: &Rules) -> Option<Query> {
+    let served = parts.graphs.as_ref()?.served.clone()?;
+    let options = query::Options { purchase_type: options::PURCHASE_TYPE.to_owned() };
+    Some(Query::new(served, rules.types.clone(), &options))
+}
+
+fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {
+    let routes = console.health_routes();
+    let routes = match query {
+        Some(query) => routes.merge(query.routes()),
+        None => routes,
+    };
+    let app = App::new(routes);
+    match gateway {
+        Some(gateway) => app.fast_path(
+            |request| request.uri().path() == "/ingest",
+            move |request| Box::pin(gateway.clone().handle(request)),
+        ),
+        None => app,
+    }
+}

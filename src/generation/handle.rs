@@ -1,0 +1,182 @@
+//! The generations as all processes see them: kept in a KV bucket, followed live.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::record::{ACTIVE, Active, GenerationId, Record, Refusal, View};
+use crate::clock;
+use crate::stream::{KvEntries as Entries, KvStore, QueueError};
+
+/// All generations, followed live. Clones share it.
+#[derive(Clone)]
+pub struct Generations {
+    kv: KvStore,
+    view: watch::Sender<Arc<View>>,
+}
+
+/// Why a generation could not be made or promoted.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(
+        "somebody else has just changed the generations; look again with `weir generation list`"
+    )]
+    Conflict,
+    #[error("the generations cannot be changed now: {0}")]
+    Unavailable(QueueError),
+}
+
+impl From<QueueError> for ChangeError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Conflict => Self::Conflict,
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+impl Generations {
+    /// Begins with what was seen last, if `remembered` holds it: so reads know the active generation
+    /// while NATS is away.
+    pub fn new(kv: KvStore, remembered: Option<&Path>) -> Self {
+        let last = remembered.and_then(|path| std::fs::read(path).ok());
+        let view: View =
+            last.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { kv, view: watch::channel(Arc::new(view)).0 }
+    }
+
+    /// Returns a watch of all generations.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
+    }
+
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Follows the bucket until told to stop, and remembers what it holds.
+    pub async fn follow(self, remembered: Option<PathBuf>, stop: CancellationToken) {
+        let watch = self.kv.watch();
+        let mut entries = watch.receiver();
+        loop {
+            let copy = entries.borrow_and_update().clone();
+            if copy.loaded {
+                self.show(View::of(pairs(&copy.entries)), remembered.as_deref());
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = entries.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    fn show(&self, view: View, remembered: Option<&Path>) {
+        if **self.view.borrow() == view {
+            return;
+        }
+        let (before, after) = (self.view().active_id(), view.active_id());
+        if before != after {
+            tracing::info!(%before, %after, "another generation is active");
+        }
+        if let Some(path) = remembered {
+            remember(path, &view);
+        }
+        self.view.send_replace(Arc::new(view));
+    }
+
+    /// Makes the first generation and activates it, unless there are any.
+    ///
+    /// `adopts`: the graph is made anew by whatever projection there is, so the record follows it.
+    pub async fn ensure_first(&self, fingerprint: &str, adopts: bool) -> Result<(), ChangeError> {
+        let view = self.read().await?;
+        let first = GenerationId::FIRST;
+        if view.generations.is_empty() {
+            or_known(self.create(first, fingerprint).await)?;
+        }
+        if view.active.is_none() {
+            or_known(self.promote(first).await.map(|_| ()))?;
+        }
+        match view.generations.get(&first) {
+            Some(record) if adopts && record.fingerprint != fingerprint => {
+                self.adopt(record, fingerprint).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn adopt(&self, record: &Record, fingerprint: &str) -> Result<(), ChangeError> {
+        let key = Record::key(record.id);
+        let Some((_, revision)) = self.kv.get(&key).await? else { return Ok(()) };
+        let record = Record { fingerprint: fingerprint.to_owned(), ..record.clone() };
+        self.kv.update(&key, encode(&record), revision).await?;
+        Ok(())
+    }
+
+    /// Makes a generation that follows the log from its beginning.
+    pub async fn create(&self, id: GenerationId, fingerprint: &str) -> Result<(), ChangeError> {
+        self.read().await?.may_create(id)?;
+        let record = Record {
+            id,
+            fingerprint: fingerprint.to_owned(),
+            created_ms: clock::now_ms(),
+            created_by: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        self.kv.create(&Record::key(id), encode(&record)).await?;
+        Ok(())
+    }
+
+    /// Has a generation answer from now on: one compare-and-swap.
+    pub async fn promote(&self, id: GenerationId) -> Result<Active, ChangeError> {
+        let known = self.kv.get(ACTIVE).await?;
+        let view = self.read().await?;
+        let active = view.promoted(id, clock::now_ms())?;
+        match known {
+            Some((_, revision)) => self.kv.update(ACTIVE, encode(&active), revision).await?,
+            None => self.kv.create(ACTIVE, encode(&active)).await?,
+        };
+        Ok(active)
+    }
+
+    /// Asks the bucket itself.
+    pub async fn read(&self) -> Result<View, ChangeError> {
+        let mut entries = Entries::new();
+        for key in self.kv.keys("").await? {
+            if let Some(entry) = self.kv.get(&key).await? {
+                entries.insert(key, entry);
+            }
+        }
+        Ok(View::of(pairs(&entries)))
+    }
+}
+
+fn pairs(entries: &Entries) -> impl Iterator<Item = (&str, &Bytes)> {
+    entries.iter().map(|(key, (value, _))| (key.as_str(), value))
+}
+
+fn encode(value: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("records have a JSON form").into()
+}
+
+/// Another process was first.
+fn or_known(done: Result<(), ChangeError>) -> Result<(), ChangeError> {
+    match done {
+        Err(
+            ChangeError::Conflict | ChangeError::Refused(Refusal::Exists(_) | Refusal::Active(_)),
+        ) => Ok(()),
+        done => done,
+    }
+}
+
+fn remember(path: &Path, view: &View) {
+    let written = path.with_extension("new");
+    let bytes = serde_json::to_vec(view).expect("a view has a JSON form");
+    let done = std::fs::write(&written, bytes).and_then(|()| std::fs::rename(&written, path));
+    if let Err(error) = done {
+        tracing::warn!(%error, path = %path.display(), "the active generation cannot be remembered for a start without NATS");
+    }
+}

@@ -1,0 +1,10 @@
+//! Generations: which graphs there are, and which one answers.
+//!
+//! `record` is pure: what is written of them and what may be done. `handle` keeps it in a KV bucket and
+//! follows it.
+
+mod handle;
+mod record;
+
+pub use handle::{ChangeError, Generations};
+pub use record::{Active, GenerationId, InvalidId, Record, Refusal, View};

@@ -1,0 +1,54 @@
+//! What the workers of one generation tell of themselves.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::clock;
+use crate::store::Failure;
+
+/// Counters since the start of the process. Shared between the workers and those who ask.
+#[derive(Debug, Default)]
+pub struct WorkerStatus {
+    pub events: AtomicU64,
+    pub applied_puts: AtomicU64,
+    pub superseded_puts: AtomicU64,
+    pub undecodable: AtomicU64,
+    pub set_aside: AtomicU64,
+    pub parked: AtomicU64,
+    pub went_back: AtomicU64,
+    last_failure: Mutex<Option<LastFailure>>,
+}
+
+/// The latest failure of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    pub code: String,
+    pub error: String,
+    pub at_ms: i64,
+}
+
+impl WorkerStatus {
+    pub fn last_failure(&self) -> Option<LastFailure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a failure; true if it is another one than the last.
+    pub(super) fn note_failure(&self, failure: &Failure) -> bool {
+        let last = LastFailure {
+            code: failure.code.clone(),
+            error: failure.text.clone(),
+            at_ms: clock::now_ms(),
+        };
+        let mut known = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = known.as_ref().is_none_or(|known| known.code != last.code);
+        *known = Some(last);
+        other
+    }
+
+    pub(super) fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}

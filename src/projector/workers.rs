@@ -1,0 +1,128 @@
+//! The workers of one generation in this process. Others may have more; none knows of another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::aside::{Aside, AsideTask};
+use super::attempt::Shared;
+use super::decode::Decoder;
+use super::gate::Gate;
+use super::place::Place;
+use super::worker::{Source, Worker};
+use super::worker_status::WorkerStatus;
+use crate::projection::Projection;
+use crate::store::Store;
+use crate::stream::{EventLog, KvStore, OpenIds, Parked, RetryQueue, WorkOptions};
+
+/// How workers share the work of a generation.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Workers of this process, from 1.
+    pub workers: usize,
+    /// Most messages in one worker's hands.
+    pub batch: usize,
+    /// After which an unacknowledged message is given to somebody else.
+    pub ack_wait: Duration,
+}
+
+/// Where messages come from and where they go that are not applied.
+#[derive(Clone)]
+pub struct Queues {
+    /// A connection for what is read.
+    pub reading: EventLog,
+    /// Another for what is written and asked.
+    pub control: EventLog,
+    pub kv: KvStore,
+    pub retry: RetryQueue,
+    pub parked: Parked,
+    pub open: OpenIds,
+}
+
+/// Keeps one generation's store true to the log, with any number of others.
+pub struct Workers<S> {
+    shared: Arc<Shared<S>>,
+    place: Arc<Place>,
+    queues: Queues,
+    options: WorkerOptions,
+    aside_task: AsideTask,
+}
+
+/// Tells of workers while they run, and after.
+#[derive(Clone)]
+pub struct WorkersHandle {
+    pub status: Arc<WorkerStatus>,
+    pub gate: Arc<Gate>,
+    pub place: Arc<Place>,
+}
+
+impl<S: Store> Workers<S> {
+    /// Prepares workers for a generation; nothing is sent.
+    pub fn build(
+        generation: u64,
+        store: S,
+        (decoder, projection): (Decoder, Projection),
+        queues: Queues,
+        options: WorkerOptions,
+    ) -> (Self, WorkersHandle) {
+        let status = Arc::new(WorkerStatus::default());
+        let gate = Arc::new(Gate::default());
+        let (aside, aside_task) =
+            Aside::new(queues.retry.clone(), queues.parked.clone(), queues.open.clone());
+        let place = Arc::new(Place::new(
+            queues.control.clone(),
+            queues.kv.clone(),
+            generation,
+            log_consumer(generation, &options),
+            status.clone(),
+        ));
+        let handle =
+            WorkersHandle { status: status.clone(), gate: gate.clone(), place: place.clone() };
+        let shared = Arc::new(Shared {
+            generation,
+            store,
+            decoder,
+            projection,
+            gate,
+            aside,
+            status,
+            ack_wait: options.ack_wait,
+        });
+        (Self { shared, place, queues, options, aside_task }, handle)
+    }
+
+    /// Only takes what comes back from RETRY, for a store that is fed from the log in another way.
+    pub async fn run_again(self, stop: CancellationToken) {
+        let Self { shared, queues, options, aside_task, .. } = self;
+        let aside = tokio::spawn(aside_task.run(stop.clone()));
+        Worker { shared, source: Source::Retry(queues.retry), most: options.batch }.run(stop).await;
+        aside.await.ok();
+    }
+
+    /// Works until told to stop. What is then in hand goes back, for others to take at once.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { shared, place, queues, options, aside_task } = self;
+        let aside = tokio::spawn(aside_task.run(stop.clone()));
+        let keeper = tokio::spawn(place.clone().keep(stop.clone()));
+        let consumer = log_consumer(shared.generation, &options);
+        let worker = |source| Worker { shared: shared.clone(), source, most: options.batch };
+        let fresh = (0..options.workers).map(|_| {
+            let (log, consumer) = (queues.reading.clone(), consumer.clone());
+            worker(Source::Log { log, consumer, place: place.clone() })
+        });
+        let again = worker(Source::Retry(queues.retry.clone()));
+        let running = fresh.chain([again]).map(|worker| tokio::spawn(worker.run(stop.clone())));
+        join_all(running.collect::<Vec<_>>()).await;
+        // The last sender goes with the last worker; what was handed over is still set aside.
+        drop(shared);
+        aside.await.ok();
+        keeper.await.ok();
+    }
+}
+
+fn log_consumer(generation: u64, options: &WorkerOptions) -> WorkOptions {
+    let ack_wait = options.ack_wait;
+    WorkOptions { ack_wait, ..WorkOptions::events(format!("projector-g{generation}")) }
+}

@@ -1,0 +1,189 @@
+//! What processes agree on: one JetStream KV bucket, readable by every other KV client.
+//!
+//! Reads of single keys ask the stream's leader, so that a decision is never based on an old copy; the
+//! live copy is for those who follow, and goes on being served while NATS is away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::DropGuard;
+
+use crate::stream::connection::Nats;
+use crate::stream::follow::{Copied, follow};
+use crate::stream::message::StoredMessage;
+use crate::stream::side::{Bounds, QueueError, SideStream};
+
+const DECLARATION: &str = include_str!("../../nats/kv-weir.json");
+const PREFIX: &str = "$KV.WEIR.";
+const OPERATION: &str = "KV-Operation";
+
+/// The keys with value and revision.
+pub type Entries = BTreeMap<String, (Bytes, u64)>;
+
+/// The bucket; clones share it.
+#[derive(Clone)]
+pub struct KvStore {
+    side: SideStream,
+}
+
+/// A copy of the bucket at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct KvView {
+    /// Whether the bucket was ever read; before that, nothing is known.
+    pub loaded: bool,
+    pub entries: Arc<Entries>,
+}
+
+/// A live copy, for as long as this or a clone of it lives.
+#[derive(Clone)]
+pub struct KvWatch {
+    view: watch::Receiver<KvView>,
+    _follower: Arc<DropGuard>,
+}
+
+impl KvStore {
+    /// Makes a handle; nothing is sent.
+    pub async fn new(nats: Nats, replicas: usize) -> Self {
+        let bounds = Bounds { max_bytes: None, replicas };
+        Self { side: SideStream::new(nats, DECLARATION, bounds).await }
+    }
+
+    /// Makes the bucket if there is none. Writes do the same.
+    pub async fn ensure(&self) -> Result<(), QueueError> {
+        self.side.ensure().await
+    }
+
+    /// Returns a key's value and revision, as the bucket's leader has it now.
+    pub async fn get(&self, key: &str) -> Result<Option<(Bytes, u64)>, QueueError> {
+        let newest = self.side.newest_of(&self.subject(key)?).await?;
+        Ok(newest.filter(is_value).map(|message| (message.payload, message.sequence)))
+    }
+
+    /// Writes a key that does not exist, or was deleted; returns its revision.
+    pub async fn create(&self, key: &str, value: Bytes) -> Result<u64, QueueError> {
+        let subject = self.subject(key)?;
+        match self.side.put(&subject, HeaderMap::new(), value.clone(), Some(0)).await {
+            Err(QueueError::Conflict) => {
+                let newest = self.side.newest_of(&subject).await?;
+                let deleted = newest.filter(|m| !is_value(m)).ok_or(QueueError::Conflict)?;
+                let expected = Some(deleted.sequence);
+                self.side.put(&subject, HeaderMap::new(), value, expected).await
+            }
+            created => created,
+        }
+    }
+
+    /// Writes a key whose newest revision is the given one; returns the new revision.
+    pub async fn update(&self, key: &str, value: Bytes, revision: u64) -> Result<u64, QueueError> {
+        self.side.put(&self.subject(key)?, HeaderMap::new(), value, Some(revision)).await
+    }
+
+    /// Deletes a key whose newest revision is the given one; `None` whatever it is.
+    pub async fn delete(&self, key: &str, revision: Option<u64>) -> Result<(), QueueError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(OPERATION, "DEL");
+        self.side.put(&self.subject(key)?, headers, Bytes::new(), revision).await.map(|_| ())
+    }
+
+    /// Returns the keys that begin with a prefix, in their order, as the bucket has them now.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, QueueError> {
+        let mut found = Vec::new();
+        let mut each =
+            |subject: &str, _| found.extend(subject.strip_prefix(PREFIX).map(str::to_owned));
+        self.side.each_subject(&format!("{PREFIX}>"), &mut each).await?;
+        let mut keys = Vec::new();
+        for key in found.into_iter().filter(|key| key.starts_with(prefix)) {
+            if self.get(&key).await?.is_some() {
+                keys.push(key);
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// Begins to follow the bucket: changes are seen within a second, and the last copy stays while NATS is away.
+    pub fn watch(&self) -> KvWatch {
+        let (sender, view) = watch::channel(KvView::default());
+        let copy = Copy { entries: Entries::new(), changed: true, sender };
+        let follower = Arc::new(follow(self.side.handle().clone(), copy));
+        KvWatch { view, _follower: follower }
+    }
+
+    fn subject(&self, key: &str) -> Result<String, QueueError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_=./".contains(c);
+        let dots = key.starts_with('.') || key.ends_with('.') || key.contains("..");
+        if key.is_empty() || dots || !key.chars().all(allowed) {
+            return Err(self.side.refused(format!("{key:?} cannot be a key")));
+        }
+        Ok(format!("{PREFIX}{key}"))
+    }
+}
+
+impl KvWatch {
+    /// Returns the copy as it is now.
+    pub fn view(&self) -> KvView {
+        self.view.borrow().clone()
+    }
+
+    /// Returns a receiver of every change; it ends with the last clone of this.
+    pub fn receiver(&self) -> watch::Receiver<KvView> {
+        self.view.clone()
+    }
+
+    /// Waits until the bucket was read once.
+    pub async fn loaded(&self) -> KvView {
+        let mut view = self.view.clone();
+        match view.wait_for(|view| view.loaded).await {
+            Ok(view) => view.clone(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+struct Copy {
+    entries: Entries,
+    changed: bool,
+    sender: watch::Sender<KvView>,
+}
+
+impl Copied for Copy {
+    fn begin(&mut self) {
+        self.entries.clear();
+        self.changed = true;
+    }
+
+    fn take(&mut self, message: &StoredMessage) {
+        let Some(key) = message.subject().strip_prefix(PREFIX) else { return };
+        if is_value(message) {
+            self.entries.insert(key.to_owned(), (message.payload.clone(), message.sequence));
+        } else {
+            self.entries.remove(key);
+        }
+        self.changed = true;
+    }
+
+    fn caught_up(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let entries = &self.entries;
+        self.sender.send_if_modified(|view| {
+            let differs = !view.loaded || *view.entries != *entries;
+            if differs {
+                *view = KvView { loaded: true, entries: Arc::new(entries.clone()) };
+            }
+            differs
+        });
+    }
+
+    fn held(&self) -> u64 {
+        self.entries.len() as u64
+    }
+}
+
+fn is_value(message: &StoredMessage) -> bool {
+    message.header(OPERATION).is_none()
+}

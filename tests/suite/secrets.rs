@@ -1,0 +1,215 @@
+//! No secret shows up anywhere, wherever it comes from, and whether it opens the door or not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::client::PATIENCE;
+use crate::support::eventually;
+use crate::support::nats::NatsServer;
+use crate::support::weir::{Builder, Weir};
+
+const NATS_SECRET: &str = "tell-nobody-7f3a91";
+const ARANGO_SECRET: &str = "and-not-this-c04e2d";
+/// An ArangoDB that is not there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// Where secrets come from.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Variable,
+    File,
+    Credential,
+}
+
+impl Place {
+    const ALL: [Self; 3] = [Self::Variable, Self::File, Self::Credential];
+
+    /// Has a weir take both passwords from here.
+    fn give(self, weir: Builder, folder: &Path) -> Builder {
+        let weir = weir.set("nats.user", "weir").set("log.filter", "trace");
+        let secrets = [("nats.password", NATS_SECRET), ("arango.password", ARANGO_SECRET)];
+        let weir = secrets.into_iter().fold(weir, |weir, (key, secret)| {
+            let path = folder.join(format!("weir.{key}"));
+            match self {
+                Self::Variable => weir.set(key, secret),
+                Self::File | Self::Credential => {
+                    fs::write(&path, format!("{secret}\n")).expect("the secret is written");
+                    match self {
+                        Self::File => {
+                            weir.set(&format!("{key}_file"), path.to_str().expect("text"))
+                        }
+                        _ => weir,
+                    }
+                }
+            }
+        });
+        match self {
+            Self::Credential => {
+                weir.variable("CREDENTIALS_DIRECTORY", folder.to_str().expect("text"))
+            }
+            _ => weir,
+        }
+    }
+}
+
+/// Lets nobody in but weir with this password.
+fn only(password: &str) -> String {
+    format!("authorization {{ user: weir, password: \"{password}\" }}")
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("weir runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// Everything that anybody can see of a running weir.
+async fn visible(weir: &Weir) -> Vec<(&'static str, String)> {
+    let admin = weir.client().admin_url().to_owned();
+    let fetch = async |path: &str| {
+        let answer = reqwest::get(format!("{admin}{path}")).await.expect("an answer");
+        answer.text().await.expect("text")
+    };
+    let run = |arguments: &[&str]| said(weir.bare_command().args(arguments));
+    let pid = weir.pid();
+    let line = fs::read(format!("/proc/{pid}/cmdline")).expect("our child's");
+    vec![
+        ("metrics", fetch("/metrics").await),
+        ("status", fetch("/admin/status").await),
+        ("ready", fetch("/health/ready").await),
+        ("weir status", run(&["status", "--admin-url", &admin])),
+        ("config show", run(&["config", "show"])),
+        ("config show --json", run(&["config", "show", "--json"])),
+        ("config check", run(&["config", "check", "--json"])),
+        ("the command line", String::from_utf8_lossy(&line).into_owned()),
+        ("the log", weir.log()),
+    ]
+}
+
+#[track_caller]
+fn keeps_silent(seen: &[(&str, String)], which: &str) {
+    for (what, text) in seen {
+        assert!(!text.is_empty(), "{what} ({which}) says nothing at all");
+        for secret in [NATS_SECRET, ARANGO_SECRET] {
+            // Also not in the forms in which it goes over the wire.
+            let basic = format!("weir:{secret}");
+            for form in [secret.to_owned(), base64_of(&basic), base64_of(secret)] {
+                assert!(!text.contains(&form), "{what} ({which}) tells a secret:\n{text}");
+            }
+        }
+    }
+}
+
+/// Base64 without the end, which depends on padding.
+fn base64_of(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let encode = |group: &[u8]| {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        [18, 12, 6, 0].map(|shift| char::from(ALPHABET[(bits >> shift & 63) as usize]))
+    };
+    text.as_bytes().chunks_exact(3).flat_map(encode).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_works_shows_no_secret_wherever_it_comes_from() {
+    let server = NatsServer::with_config(&only(NATS_SECRET));
+    for place in Place::ALL {
+        let folder = tempfile::tempdir().expect("a folder");
+        let builder = place.give(Weir::projector().nats(&server).arango(NOWHERE), folder.path());
+        let weir = builder.start().await;
+        let client = weir.client();
+        client.status_when("it is let in", |status| status["nats"]["connected"] == true).await;
+        let mut seen = visible(&weir).await;
+        let url = server.url();
+        seen.push(("doctor", said(weir.bare_command().args(["doctor", "--nats-url", &url]))));
+        keeps_silent(&seen, &format!("{place:?}"));
+        let shown = &seen.iter().find(|(what, _)| *what == "config show").expect("it is there").1;
+        assert_eq!(shown.matches("(hidden)").count(), 2, "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_is_told_without_the_secret() {
+    let server = NatsServer::with_config(&only("another"));
+    for place in Place::ALL {
+        let folder = tempfile::tempdir().expect("a folder");
+        let builder = place.give(Weir::projector().nats(&server).arango(NOWHERE), folder.path());
+        let weir = builder.start().await;
+        let refused = async || weir.log().contains("refuses weir's credentials").then_some(());
+        eventually("the refusal is told", PATIENCE, refused).await;
+        let mut seen = visible(&weir).await;
+        if matches!(place, Place::File) {
+            // It waits for the server before it gives up.
+            let url = server.url();
+            seen.push(("doctor", said(weir.bare_command().args(["doctor", "--nats-url", &url]))));
+        }
+        keeps_silent(&seen, &format!("{place:?}, refused"));
+        assert_eq!(weir.client().status().await["nats"]["connected"], false);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_replaced_in_its_file_counts_without_a_restart() {
+    let mut server = NatsServer::with_config(&only(NATS_SECRET));
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = Place::File.give(Weir::gateway().nats(&server), folder.path());
+    let gateway = gateway.set("log.filter", "info").start().await;
+    let client = gateway.client();
+    client.status_when("it is let in", |status| status["nats"]["connected"] == true).await;
+    server.kill();
+    server.reconfigure(&only("renewed"));
+    fs::write(folder.path().join("weir.nats.password"), "renewed").expect("it is replaced");
+    server.restart();
+    client
+        .status_when("it is let in with the new one", |status| {
+            status["nats"]["connected"] == true && status["relay"]["sound"] == true
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nats_server_that_weir_starts_inherits_no_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let builder = Weir::dev()
+        .set("arango.password", ARANGO_SECRET)
+        .set("nats.token", NATS_SECRET)
+        .variable("CREDENTIALS_DIRECTORY", folder.path().to_str().expect("text"));
+    let weir = builder.start().await;
+    let child = weir.nats_child().expect("the server runs").pid();
+    let environment = fs::read(format!("/proc/{child}/environ")).expect("our child's child");
+    let environment = String::from_utf8_lossy(&environment);
+    for hidden in [ARANGO_SECRET, NATS_SECRET, "WEIR_", "CREDENTIALS_DIRECTORY"] {
+        assert!(!environment.contains(hidden), "{hidden}");
+    }
+    assert!(environment.contains("PATH="), "the check looks at something");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_with_secrets_are_told_without_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("weir.toml");
+    fs::write(&file, format!("[arango]\npassword = \"{ARANGO_SECRET}\"\n")).expect("it is written");
+    let file = file.to_str().expect("text");
+    let in_url = format!("nats://weir:{NATS_SECRET}@127.0.0.1:1");
+    for (builder, code, wanted) in [
+        (Weir::gateway().variable("WEIR_CONFIG", file), 2, "set arango.password_file"),
+        (Weir::gateway().set("nats.url", &in_url), 2, "nats.password_file, or nats.token_file"),
+        (
+            Weir::gateway()
+                .set("nats.url", "nats://127.0.0.1:1")
+                .set("nats.token", NATS_SECRET)
+                .set("nats.token_file", "/nowhere/token"),
+            2,
+            "WEIR_NATS__TOKEN and /nowhere/token, by WEIR_NATS__TOKEN_FILE) comes from two places",
+        ),
+    ] {
+        let (status, told) = builder.run().await;
+        assert_eq!(status.code(), Some(code), "{told}");
+        assert!(told.contains(wanted), "{told}");
+        keeps_silent(&[("the error", told)], wanted);
+    }
+    let mut check = crate::support::weir::command();
+    check.args(["config", "check"]).env("WEIR_NATS__TOKEN_FILE", "/nowhere/token");
+    assert!(said(&mut check).contains("the secret file /nowhere/token cannot be read"));
+}
