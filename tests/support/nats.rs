@@ -87,6 +87,15 @@ impl NatsServer {
         }
     }
 
+    /// Stops the server in good order: it writes down what its consumers know.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            kill_process(Pid::from_child(&child), Signal::TERM)
+                .expect("our own child can be signalled");
+            child.wait().expect("our own child can be waited for");
+        }
+    }
+
     /// Has the server do nothing until it is killed.
     pub fn freeze(&self) {
         let child = self.child.as_ref().expect("the server runs");
