@@ -41,7 +41,7 @@ async fn a_read_takes_a_handful_of_rounds_whatever_it_finds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_popular_is_remembered_for_a_while_and_forgotten_with_the_database() {
     let kept = Kept::new();
-    let store = kept.store().await.popular_for(Duration::from_secs(3600));
+    let store = kept.store().await.popular_for(Duration::from_hours(1));
     let kinds = weights();
     let first = async || {
         let found = store.for_user("nobody", &Options::new(5, &kinds)).await.unwrap();
