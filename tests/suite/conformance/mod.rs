@@ -3,6 +3,7 @@
 mod differential;
 mod law;
 mod reads;
+mod remote;
 mod server;
 mod texts;
 
@@ -124,6 +125,7 @@ suite! {
     the_latest_profile_stays in law,
     what_was_taken_back_is_in_no_read in reads,
     pages_of_a_history_visit_everything_once_in_order in reads,
+    one_moment_is_paged_through_too in reads,
     a_page_has_a_next_exactly_if_more_follows in reads,
     nobody_knows_unknown_ids in reads,
     ids_of_all_forms_come_back_as_they_were in reads,

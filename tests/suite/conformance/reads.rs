@@ -71,6 +71,22 @@ pub async fn pages_of_a_history_visit_everything_once_in_order<M: Maker>() {
     }
 }
 
+pub async fn one_moment_is_paged_through_too<M: Maker>() {
+    let mut maker = M::default();
+    let store = maker.made().await;
+    let kinds = ["viewed", "purchased", "liked"];
+    let all: Vec<_> = (0..150)
+        .map(|n| interaction(kinds[n % 3], &n.to_string(), "u", &format!("i{}", n % 40), 5))
+        .chain([interaction("viewed", "older", "u", "i", 1)])
+        .collect();
+    apply(&store, &all).await;
+    for limit in [1, 7, 50] {
+        let entries = paged(&store, "u", None, limit).await;
+        assert!(entries.is_sorted_by(|a, b| (a.at_ms, a.key) > (b.at_ms, b.key)));
+        assert_eq!((entries.len(), entries[150].event_id.as_str()), (151, "older"));
+    }
+}
+
 async fn paged(
     store: &impl Store,
     user: &str,

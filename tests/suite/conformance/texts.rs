@@ -6,7 +6,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use weir::store::arango::aql;
 
-use super::server::{Access, Kept};
+use super::server::{Access, Kept, real};
 use crate::support::arango::queries::{Token, parse, tokens};
 
 #[test]
@@ -86,5 +86,49 @@ async fn the_server_parses_every_text() {
         let named = told["bindVars"].as_array().unwrap().iter().map(|bind| bind.as_str().unwrap());
         let named: BTreeSet<&str> = named.collect();
         assert_eq!(named, binds.iter().copied().collect(), "{name}");
+    }
+}
+
+/// Values of the right kinds for all bind parameters.
+fn sample(bind: &str, name: &str) -> Value {
+    match (bind, name) {
+        ("@edges" | "@collection", _) => json!("viewed"),
+        ("@items", _) => json!("items"),
+        ("user", _) => json!("users/u"),
+        ("items", "newest_of_items") => json!([{ "item": "items/i", "most": 2 }]),
+        ("items", _) => json!(["items/i"]),
+        ("moments", _) => json!([{ "user": "users/u", "at": 5 }]),
+        ("keys", _) => json!(["i"]),
+        ("after", _) => json!(""),
+        ("before", _) => json!(9_000_000_000_000_i64),
+        _ => json!(2),
+    }
+}
+
+/// Needs the server itself: what its optimizer makes of the texts.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_plans_look_at_edges_through_indexes_alone() {
+    if real().is_none() {
+        println!("needs WEIR_TEST_ARANGO_URL: the stand-in has no optimizer");
+        return;
+    }
+    let kept = Kept::new();
+    let store = kept.store().await;
+    let Access { url, user, password } = &kept.access;
+    let url = format!("{url}/_db/{}/_api/explain", store.database().name());
+    for (name, text, binds) in aql::ALL {
+        let values: serde_json::Map<String, Value> =
+            binds.iter().map(|bind| ((*bind).to_owned(), sample(bind, name))).collect();
+        let request = Client::new().post(&url).basic_auth(user, Some(password.expose()));
+        let body = json!({ "query": text, "bindVars": values });
+        let told: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
+        let plan = told["plan"].to_string();
+        assert!(
+            !plan.contains("\"EnumerateCollectionNode\""),
+            "{name} reads a whole collection: {told}"
+        );
+        let sorts = text.contains("SORT e.ts") && plan.contains("\"SortNode\"");
+        assert!(!sorts, "{name} sorts before it limits: {told}");
+        assert!(told["plan"].is_object(), "{name}: {told}");
     }
 }
