@@ -61,7 +61,7 @@ async fn each_role_has_its_own_routes_readiness_and_status() {
     for (weir, role, parts) in [
         (&gateway, "gateway", &["nats", "relay", "roles", "version", "wal"][..]),
         (&api, "api", &["generations", "nats", "roles", "version"]),
-        (&projector, "projector", &["nats", "roles", "version"]),
+        (&projector, "projector", &["generations", "nats", "roles", "version"]),
     ] {
         let client = weir.client();
         let status = client.status().await;
