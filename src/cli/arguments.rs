@@ -226,7 +226,7 @@ pub struct CommonArguments {
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// What is logged, as info,weir=debug [default: info,async_nats=warn]
+    /// What is logged, as info,weir=debug [default: info, and less of async_nats]
     #[arg(long, value_name = "FILTER")]
     log_filter: Option<String>,
 }
