@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{Aside, SetAside};
-use super::batch::{Batch, Disposition, share};
+use super::batch::{Batch, Disposition, Share, share};
 use super::decode::{Decoder, Undecodable};
 use super::gate::Gate;
 use super::item::Item;
@@ -101,8 +101,9 @@ impl<S: Store> Shared<S> {
             items.iter().map(|item| self.decoder.decode(item.epoch(), &item.recorded())).collect();
         let batch = Batch::of(&self.projection, decoded.iter().filter_map(|one| one.as_ref().ok()));
         let verdicts = self.store.apply(batch.puts()).await;
-        self.note(&verdicts);
-        let mut dispositions = batch.dispositions(&verdicts).into_iter();
+        let dispositions = batch.dispositions(&verdicts);
+        self.note(&verdicts, share(&dispositions));
+        let mut dispositions = dispositions.into_iter();
         decoded
             .into_iter()
             .map(|decoded| match decoded {
@@ -112,7 +113,7 @@ impl<S: Store> Shared<S> {
             .collect()
     }
 
-    fn note(&self, verdicts: &[Verdict]) {
+    fn note(&self, verdicts: &[Verdict], share: Share) {
         let count = |what: fn(&Verdict) -> bool| verdicts.iter().filter(|one| what(one)).count();
         WorkerStatus::add(&self.status.applied_puts, count(|one| *one == Verdict::Applied));
         WorkerStatus::add(&self.status.superseded_puts, count(|one| *one == Verdict::Superseded));
@@ -120,7 +121,6 @@ impl<S: Store> Shared<S> {
             Verdict::Failed(failure) if failure.remedy != Remedy::Park => Some(failure),
             _ => None,
         });
-        let share = share(verdicts);
         let turned = self.gate.note(share);
         if let Some(failure) = failed {
             metrics::counter!(names::PROJECTOR_FAILURES, "code" => failure.code.clone())
