@@ -86,7 +86,8 @@ impl Shelf {
         for ParkedEntry { entry, revision, .. } in entries {
             // Counted before it is tried, so that no crash can hide an attempt.
             match self.parked.record_attempt(entry.generation, entry.id, *revision).await {
-                Ok(recorded) => self.schedule(&recorded.entry).await?,
+                // What comes back counts its delivery, which is the attempt that was just recorded.
+                Ok(_) => self.schedule(entry).await?,
                 Err(QueueError::Conflict) => {
                     outcome.passed_over += 1;
                     continue;

@@ -100,7 +100,7 @@ pub enum Command {
         json: bool,
     },
 
-    /// Check that the NATS server keeps the promises of durability
+    /// Check that the NATS server keeps the promises of durability, and that ArangoDB can be written to
     #[command(after_help = "Examples:\n  \
         weir doctor\n  \
         weir doctor --nats-url nats://nats.internal:4222 --json\n  \
@@ -226,7 +226,7 @@ pub struct CommonArguments {
     /// text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// What is logged, as info,weir=debug [default: info,async_nats=warn]
+    /// What is logged, as info,weir=debug [default: info, and less of async_nats]
     #[arg(long, value_name = "FILTER")]
     log_filter: Option<String>,
 }

@@ -11,6 +11,7 @@ mod parked;
 mod parked_text;
 mod run;
 mod status;
+mod status_graphs;
 mod status_text;
 mod wal;
 

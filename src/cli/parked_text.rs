@@ -62,17 +62,21 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+fn tries(attempts: u32) -> String {
+    if attempts == 1 { "1 try".to_owned() } else { format!("{attempts} tries") }
+}
+
 pub(super) fn list_text(views: &[ParkedView], more: bool, unreadable: u64) -> String {
     let mut text = String::new();
     let width = views.iter().map(|view| view.reason.len()).max().unwrap_or(0);
     for view in views {
         let error: String = plain(&view.error).chars().take(ERROR_SHOWN).collect();
         text.push_str(&format!(
-            "{}  {}  {:width$}  {} tries  {}: {error}\n",
+            "{}  {}  {:width$}  {}  {}: {error}\n",
             view.id,
             view.first_failed,
             plain(&view.reason),
-            view.attempts,
+            tries(view.attempts),
             plain(&view.subject),
         ));
     }

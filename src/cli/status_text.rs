@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-const ABSENT: &str = "-";
+use super::status_graphs::{graph_notes, graph_table};
+
+pub(super) const ABSENT: &str = "-";
 
 /// Gateway, projector and api.
 const ALL_ROLES: usize = 3;
@@ -20,8 +22,8 @@ pub(super) fn status_text(status: &Value) -> String {
     let generations = status["generations"].as_array();
     if let Some(generations) = generations.filter(|list| !list.is_empty()) {
         text.push('\n');
-        text.push_str(&generation_table(generations));
-        text.extend(generations.iter().map(undecodable_lines));
+        text.push_str(&graph_table(generations));
+        text.extend(generations.iter().map(graph_notes));
     }
     text
 }
@@ -88,54 +90,8 @@ fn relay_lines(relay: &Value) -> String {
     alarm.unwrap_or_default() + &gone.unwrap_or_default()
 }
 
-/// Messages that are no events: counted, and passed over.
-fn undecodable_lines(generation: &Value) -> String {
-    let Some(count) = generation["undecodable"].as_u64().filter(|count| *count > 0) else {
-        return String::new();
-    };
-    let last = &generation["lastUndecodable"];
-    format!(
-        "\n{} messages of the stream are no events and were passed over; the last is {} on {}: {}\n",
-        grouped(count),
-        number(&last["sequence"]),
-        word(&last["subject"]),
-        word(&last["reason"]),
-    )
-}
-
-fn generation_table(generations: &[Value]) -> String {
-    let head = ["GENERATION", "STATE", "APPLIED", "LAG", "DOCUMENTS", "DIGEST"];
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(generations.iter().map(|generation| {
-        let documents = generation["documents"].as_object().map_or_else(
-            || ABSENT.into(),
-            |documents| grouped(documents.values().filter_map(Value::as_u64).sum()),
-        );
-        [
-            word(&generation["id"]),
-            word(&generation["state"]),
-            number(&generation["appliedThrough"]),
-            number(&generation["lag"]),
-            documents,
-            word(&generation["digest"]),
-        ]
-    }));
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    });
-    let line = |row: &[String; 6]| {
-        let [id, state, applied, lag, documents, digest] = row;
-        format!(
-            "{id:0$}  {state:1$}  {applied:>2$}  {lag:>3$}  {documents:>4$}  {digest}\n",
-            widths[0], widths[1], widths[2], widths[3], widths[4]
-        )
-    };
-    rows.iter().map(line).collect()
-}
-
 /// A text or a bare number as it stands.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -143,12 +99,12 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn number(value: &Value) -> String {
+pub(super) fn number(value: &Value) -> String {
     value.as_u64().map_or_else(|| ABSENT.into(), grouped)
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -201,8 +157,11 @@ mod tests {
             "wal": {"highWater": 5, "published": 2, "bytes": 900, "degraded": "one segment was quarantined", "full": true},
             "relay": {"alarm": "the stream is full", "unhealable": 7},
             "generations": [
-                {"id": "g1", "state": "active", "appliedThrough": 2, "lag": 0, "documents": {"users": 1}, "undecodable": 3,
-                 "lastUndecodable": {"sequence": 9, "subject": "events.nonsense", "reason": "not JSON"}},
+                {"id": "g1", "state": "active", "store": "memory", "appliedThrough": 2, "lag": 0, "documents": {"users": 1},
+                 "undecodable": 3, "lastUndecodable": {"sequence": 9, "subject": "events.nonsense", "reason": "not JSON"}},
+                {"id": "g1", "state": "active", "store": "arangodb", "appliedThrough": 2, "lag": 40, "retrying": 12, "parked": 3,
+                 "breakerOpen": true, "lastFailure": {"code": "unreachable", "error": "no connection", "atMs": 1}},
+                {"id": "g2", "state": "following", "store": "arangodb", "waiting": "the database recsys_g2 is not made"},
             ],
         });
         insta::assert_snapshot!(status_text(&status));

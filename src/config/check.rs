@@ -213,6 +213,12 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
             report(less, format!("is greater than {more}"), "lower it, or raise the other".into());
         }
     }
+    if number("image.days").is_some() && lookup(canonical, "arango.url").is_none() {
+        let wrong = "bounds the graph in memory, and there is no other".to_owned();
+        let advice =
+            "set arango.url, which then answers what is older, or keep all of it".to_owned();
+        report("image.days", wrong, advice);
+    }
     let listen = |key| lookup(canonical, key).and_then(Value::as_str);
     for (other, whose) in [("gateway.listen", "gateway"), ("api.listen", "api")] {
         if let (Some(other), Some(admin)) = (listen(other), listen("admin.listen"))

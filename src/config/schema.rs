@@ -5,6 +5,9 @@ use crate::limits::{
     HTTP_CONNECTIONS_PER_PEER,
 };
 
+/// The client of NATS tells of every attempt to connect; weir tells of the first.
+const LOG_FILTER: &str = "info,async_nats=warn,async_nats::connector=off";
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -116,7 +119,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("arango.max_in_flight", Kind::Count(1, 1_024), Default::Number(16)),
     field("projector.workers", Kind::Count(1, 64), Default::Number(2)),
     field("projector.batch_events", Kind::Count(1, 10_000), Default::Number(500)),
-    field("projector.ack_wait", Kind::Duration(SECOND, HOUR), Default::Number(30 * SECOND)),
+    field("projector.ack_wait", Kind::Duration(SECOND, HOUR), Default::Number(10 * SECOND)),
     field("image.days", Kind::Count(1, 36_500), Default::None),
     field("retry.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(GIB)),
     field("parked.max_bytes", Kind::Size(MIB, 1024 * TIB), Default::Number(GIB)),
@@ -126,7 +129,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("wal.grace_bytes", Kind::Size(0, 1024 * TIB), Default::Number(GIB)),
     field("wal.grace_age", Kind::Duration(0, 30 * 24 * HOUR), Default::Number(HOUR)),
     field("log.format", Kind::Choice(&["text", "json"]), Default::Text("text")),
-    field("log.filter", Kind::LogFilter, Default::Text("info,async_nats=warn")),
+    field("log.filter", Kind::LogFilter, Default::Text(LOG_FILTER)),
 ];
 
 /// Pairs of numbers of one kind of which the first may not exceed the second.

@@ -319,3 +319,11 @@ fn copies_and_times_that_contradict_each_other_are_told() {
     );
     insta::assert_snapshot!(given.problems());
 }
+
+#[test]
+fn an_image_is_bounded_only_in_front_of_a_database() {
+    let alone = Given::file("[image]\ndays = 30").problems();
+    assert!(alone.contains("image.days") && alone.contains("set arango.url"), "{alone}");
+    let both = Given::file("[image]\ndays = 30\n[arango]\nurl = 'http://a:8529'");
+    assert_eq!(both.load().expect("valid").settings.image.days, Some(30));
+}
