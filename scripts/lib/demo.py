@@ -297,7 +297,6 @@ def tell(arguments, screen, service):
     server = prefix = None
     if arguments.arango:
         server = Server.from_environment(arguments.arango)
-        stand_in = server.is_stand_in()
         prefix = Made(service.folder).begin(server)
         service.flags, service.variables = ["--arango-url", server.url], server.settings(prefix)
     remark = service.choose_ports(arguments.port)
@@ -309,17 +308,19 @@ def tell(arguments, screen, service):
     demo = Demo(screen, service)
     database = server and InArango(demo, server, prefix)
     if database:
-        database.introduce(stand_in)
+        database.introduce()
     demo.load()
     user, seen = demo.person()
     demo.clicks(user, seen)
     item = demo.also()
     demo.history(user)
-    if not arguments.no_crash:
-        demo.crash()
     if database:
         database.counts()
         database.answers(user)
+    if not arguments.no_crash:
+        demo.crash()
+        if database:
+            database.counts(" after that")
     if arguments.no_keep:
         screen.heading("The end")
         screen.good(f"weir has stopped ({service.stop():.1f} s); its files are in .demo")
