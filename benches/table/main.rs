@@ -19,7 +19,7 @@ mod table;
 mod weir_dev;
 mod wrk;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -53,9 +53,9 @@ struct Arguments {
     /// Be a stand-in for ArangoDB with its password in a file there, for a parent that asks
     #[arg(long, hide = true, value_name = "DIR")]
     arango_stand_in: Option<PathBuf>,
-    /// With --arango-stand-in: for a person, until it is told to end
+    /// The same for a person, until it or its parent is told to end
     #[arg(long, hide = true)]
-    by_hand: bool,
+    arango_by_hand: bool,
     /// Given by cargo bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -72,9 +72,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(dir) = arguments.arango_stand_in {
-        return stand_in(&dir, arguments.by_hand);
+        return served(stand_in::serve_asked(&dir));
     }
     let bench = Bench::new(arguments.quick);
+    if arguments.arango_by_hand {
+        return served(stand_in::serve_by_hand(&bench));
+    }
     let rows =
         if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
     let machine = machine::describe(&bench.dir);
@@ -96,9 +99,8 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn stand_in(dir: &Path, by_hand: bool) -> ExitCode {
-    let served = if by_hand { stand_in::serve_by_hand(dir) } else { stand_in::serve_asked(dir) };
-    match served {
+fn served(how: anyhow::Result<()>) -> ExitCode {
+    match how {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the stand-in for ArangoDB: {error:#}");

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -25,6 +26,8 @@ use self::arango::StandIn;
 use crate::bench::Bench;
 use crate::machine::cpu_seconds;
 
+/// How often what it does not know is told.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// As `arango.max_in_flight` is by default.
 const MAX_IN_FLIGHT: usize = 16;
@@ -55,24 +58,24 @@ pub fn serve_asked(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves until the process is told to end, for a person.
-pub fn serve_by_hand(dir: &Path) -> anyhow::Result<()> {
-    let (server, place) = start(dir)?;
+/// Serves for a person, until the process is told to end or its parent has ended.
+pub fn serve_by_hand(bench: &Bench) -> anyhow::Result<()> {
+    let parent = parent_id();
+    let dir = bench.folder()?;
+    let (server, place) = start(dir.path())?;
     println!(
-        "A stand-in for ArangoDB 3.12: it knows what weir asks, and forgets everything when it ends."
+        "A stand-in for ArangoDB 3.12: it knows what weir asks, and forgets all when it ends."
     );
     println!("url            {}", place.url);
     println!("user           {}", place.user);
     println!("password file  {}", place.password_file.display());
-    let mut told = 0;
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-        let violations = server.violations();
-        for violation in &violations[told..] {
+    while parent_id() == parent {
+        for violation in server.take_violations() {
             eprintln!("not known here: {violation}");
         }
-        told = violations.len();
+        std::thread::sleep(LOOK_AGAIN);
     }
+    Ok(())
 }
 
 fn start(dir: &Path) -> anyhow::Result<(StandIn, Place)> {
