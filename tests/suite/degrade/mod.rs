@@ -3,8 +3,10 @@
 //! Where nothing but the content counts, the tests run on a real server too; what has to be made to fail
 //! needs the stand-in, and is skipped there.
 
+mod outage;
 mod queues;
 mod takeover;
+mod undecodable;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishError;
