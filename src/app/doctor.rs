@@ -1,13 +1,16 @@
-//! Whether the NATS server and the stream are what the promises need.
+//! Whether the NATS server and the stream, and ArangoDB where there is one, are what the promises need.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
 
+use super::databases::Databases;
 use super::options;
+use super::rules::Rules;
 use crate::config::Settings;
-use crate::stream::{EventLog, Finding, Nats};
+use crate::generation::{GenerationId, Generations};
+use crate::stream::{EventLog, Finding, KvStore, Nats, Severity};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -19,6 +22,9 @@ pub struct Report {
     pub url: String,
     pub server_version: String,
     pub sync: String,
+    /// Of ArangoDB, where one is set and answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arango_version: Option<String>,
     pub findings: Vec<Finding>,
 }
 
@@ -34,11 +40,43 @@ pub async fn doctor(
     })?;
     nats.check_server()?;
     let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
-    let findings = log
+    let mut findings = log
         .inspect()
         .await
         .context("the stream cannot be looked at; weir makes it when it starts")?;
     let sync = log.sync_policy().await.to_string();
     let server_version = nats.server().map_or_else(String::new, |server| server.version);
-    Ok(Report { url: url.to_owned(), server_version, sync, findings })
+    let kv = KvStore::new(nats, 1).await;
+    let active = Generations::new(kv, None).read().await.map(|view| view.active_id());
+    let active = active.unwrap_or(GenerationId::FIRST);
+    let arango_version = examine_arango(settings, active, &mut findings).await?;
+    Ok(Report { url: url.to_owned(), server_version, sync, arango_version, findings })
+}
+
+/// Looks at ArangoDB and at the active generation's database; returns the server's version.
+async fn examine_arango(
+    settings: &Settings,
+    active: GenerationId,
+    findings: &mut Vec<Finding>,
+) -> anyhow::Result<Option<String>> {
+    let Some(databases) = Databases::of(settings, &Rules::new(settings)?)? else {
+        return Ok(None);
+    };
+    let mut tell = |setting: &str, found: String, expected: &str, remedy: &str| {
+        let (setting, expected, remedy) = (setting.into(), expected.into(), remedy.into());
+        findings.push(Finding { severity: Severity::Warning, setting, found, expected, remedy });
+    };
+    let version = match databases.server.server().await {
+        Ok(server) => server.version,
+        Err(failure) => {
+            let remedy = "look at arango.url, arango.user, the password, and whether it runs; until \
+                          then events wait in the log";
+            tell("ArangoDB", failure.to_string(), "answering, 3.12 or newer", remedy);
+            return Ok(None);
+        }
+    };
+    if let Some(obstacle) = databases.obstacle(active).await {
+        tell("the active generation", obstacle, "writable", "do what it says");
+    }
+    Ok(Some(version))
 }

@@ -100,7 +100,7 @@ pub enum Command {
         json: bool,
     },
 
-    /// Check that the NATS server keeps the promises of durability
+    /// Check that the NATS server keeps the promises of durability, and that ArangoDB can be written to
     #[command(after_help = "Examples:\n  \
         weir doctor\n  \
         weir doctor --nats-url nats://nats.internal:4222 --json\n  \

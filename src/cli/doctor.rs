@@ -23,6 +23,9 @@ fn text(report: &Report) -> String {
         "nats-server {} at {}\nsyncs       {}\n",
         report.server_version, report.url, report.sync
     );
+    if let Some(version) = &report.arango_version {
+        text.push_str(&format!("ArangoDB    {version}\n"));
+    }
     for finding in &report.findings {
         text.push_str(&format!(
             "\n{}: {} is {}, it should be {}\n  {}\n",
@@ -57,6 +60,7 @@ mod tests {
             url: "nats://127.0.0.1:4222".to_owned(),
             server_version: "2.15.1".to_owned(),
             sync: "every 2m0s".to_owned(),
+            arango_version: Some("3.12.7-2".to_owned()),
             findings: vec![finding],
         };
         let well =
@@ -69,6 +73,7 @@ mod tests {
             url: report.url.clone(),
             server_version: report.server_version.clone(),
             sync: report.sync.clone(),
+            arango_version: None,
             findings: Vec::new(),
         }
     }

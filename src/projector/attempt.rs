@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{Aside, SetAside};
-use super::batch::{Batch, Disposition, share};
+use super::batch::{Batch, Disposition, Share, share};
 use super::decode::{Decoder, Undecodable};
 use super::gate::Gate;
 use super::item::Item;
@@ -40,13 +40,16 @@ enum Outcome {
 }
 
 impl<S: Store> Shared<S> {
-    /// Brings every message to its end: acknowledged, set aside, or given back because of a stop.
+    /// Brings every message to its end: acknowledged, set aside, or given back because of a stop or a store
+    /// that fails.
     pub async fn finish(&self, mut items: Vec<Item>, queue: &Answers, stop: &CancellationToken) {
         let mut tries = 0;
         while !items.is_empty() {
+            let (mut waited, first) = (false, tries == 0 && items.iter().all(Item::is_fresh));
             let passed = async {
+                waited = self.gate.is_open();
                 self.gate.pass().await;
-                self.attempt(&items).await
+                self.attempt(&items, first).await
             };
             let outcomes = tokio::select! {
                 biased;
@@ -55,6 +58,9 @@ impl<S: Store> Shared<S> {
             };
             let of = items.len();
             let left = self.settle(items, outcomes, queue).await;
+            if waited && let Some(delay) = self.gate.patience() {
+                return hand_on(&left, delay).await;
+            }
             if !self.stays(&left, of, tries) {
                 for (item, failure) in left {
                     self.aside.put(SetAside::retry(item, self.generation, &failure)).await;
@@ -71,12 +77,11 @@ impl<S: Store> Shared<S> {
         }
     }
 
-    /// Says whether messages stay here to be tried again: while the store itself fails, nothing goes to a
-    /// queue, where it would only wait longer.
+    /// Says whether messages stay here to be tried again: while it may be the store itself that fails,
+    /// nothing goes to a queue, where it would only wait longer.
     fn stays(&self, left: &[(Item, Failure)], of: usize, tries: u32) -> bool {
-        let stores = |failure: &Failure| failure.remedy != Remedy::Retry;
-        let all = left.len() == of && left.iter().all(|(_, failure)| stores(failure));
-        !left.is_empty() && (self.gate.is_open() || all && tries < STORE_TRIES)
+        let all = left.len() == of && tries < STORE_TRIES && self.gate.doubts();
+        !left.is_empty() && (self.gate.is_open() || all)
     }
 
     /// Tells the server now and then, while something takes its time, that these are being worked on.
@@ -96,13 +101,14 @@ impl<S: Store> Shared<S> {
     }
 
     /// Decodes, projects and applies; one outcome a message.
-    async fn attempt(&self, items: &[Item]) -> Vec<Outcome> {
+    async fn attempt(&self, items: &[Item], first: bool) -> Vec<Outcome> {
         let decoded: Vec<Result<Event<'_>, Undecodable>> =
             items.iter().map(|item| self.decoder.decode(item.epoch(), &item.recorded())).collect();
         let batch = Batch::of(&self.projection, decoded.iter().filter_map(|one| one.as_ref().ok()));
         let verdicts = self.store.apply(batch.puts()).await;
-        self.note(&verdicts);
-        let mut dispositions = batch.dispositions(&verdicts).into_iter();
+        let dispositions = batch.dispositions(&verdicts);
+        self.note(&verdicts, share(&dispositions), first);
+        let mut dispositions = dispositions.into_iter();
         decoded
             .into_iter()
             .map(|decoded| match decoded {
@@ -112,7 +118,7 @@ impl<S: Store> Shared<S> {
             .collect()
     }
 
-    fn note(&self, verdicts: &[Verdict]) {
+    fn note(&self, verdicts: &[Verdict], share: Share, first: bool) {
         let count = |what: fn(&Verdict) -> bool| verdicts.iter().filter(|one| what(one)).count();
         WorkerStatus::add(&self.status.applied_puts, count(|one| *one == Verdict::Applied));
         WorkerStatus::add(&self.status.superseded_puts, count(|one| *one == Verdict::Superseded));
@@ -120,8 +126,7 @@ impl<S: Store> Shared<S> {
             Verdict::Failed(failure) if failure.remedy != Remedy::Park => Some(failure),
             _ => None,
         });
-        let share = share(verdicts);
-        let turned = self.gate.note(share);
+        let turned = self.gate.note(share, first);
         if let Some(failure) = failed {
             metrics::counter!(names::PROJECTOR_FAILURES, "code" => failure.code.clone())
                 .increment(share.failed as u64);
@@ -189,6 +194,14 @@ impl<S: Store> Shared<S> {
 async fn give_back(items: Vec<Item>, queue: &Answers) {
     let deliveries: Vec<Delivery> = items.into_iter().map(|item| item.delivery).collect();
     queue.nak_all(&deliveries).await;
+}
+
+/// Gives back what a failed trial was made with, so that the next is made with something else: these may be
+/// all that the store does not take.
+async fn hand_on(left: &[(Item, Failure)], delay: Duration) {
+    for (item, _) in left {
+        item.delivery.nak(delay).await;
+    }
 }
 
 /// The pause after a failed attempt: 10 ms, doubled up to half a second.

@@ -27,7 +27,7 @@ pub struct Batch<'e> {
     events: Vec<Range<usize>>,
 }
 
-/// How an attempt went, for the breaker: elements that failed for the store's sake, of how many.
+/// How an attempt went, for the breaker: events that failed for the store's sake, of how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub failed: usize,
@@ -89,10 +89,11 @@ fn disposition(needs: &[(u32, bool)], verdicts: &[Verdict]) -> Disposition {
     }
 }
 
-/// Counts what failed for the store's sake.
-pub fn share(verdicts: &[Verdict]) -> Share {
-    let stores = |verdict: &&Verdict| matches!(verdict, Verdict::Failed(failure) if failure.remedy != Remedy::Park);
-    Share { failed: verdicts.iter().filter(stores).count(), of: verdicts.len() }
+/// Counts what failed for the store's sake: events, since a put that a store knows to be superseded
+/// succeeds without the server having been asked.
+pub fn share(dispositions: &[Disposition]) -> Share {
+    let later = dispositions.iter().filter(|one| matches!(one, Disposition::Later(_)));
+    Share { failed: later.count(), of: dispositions.len() }
 }
 
 #[cfg(test)]
@@ -177,12 +178,44 @@ mod tests {
 
     #[test]
     fn only_what_fails_for_the_stores_sake_counts_against_it() {
-        let verdicts = [
-            Verdict::Applied,
-            Verdict::Superseded,
-            Verdict::Failed(failure(Remedy::Park)),
-            Verdict::Failed(failure(Remedy::BackOff)),
+        let dispositions = [
+            Disposition::Applied,
+            Disposition::Park(failure(Remedy::Park)),
+            Disposition::Later(failure(Remedy::BackOff)),
+            Disposition::Later(failure(Remedy::Retry)),
         ];
-        assert_eq!(share(&verdicts), Share { failed: 1, of: 4 });
+        assert_eq!(share(&dispositions), Share { failed: 2, of: 4 });
+    }
+
+    #[test]
+    fn a_store_that_is_down_fails_whole_events_though_it_knows_their_vertices() {
+        let projection = law::projection();
+        let types = projection.types();
+        let events: Vec<_> = (0..3)
+            .map(|n| crate::event::Event {
+                id: crate::event::Id::new(format!("e{n}")).expect("valid"),
+                event_type: types.find("viewed").expect("built in"),
+                user: crate::event::Id::new("u").ok(),
+                item: crate::event::Id::new("i").ok(),
+                lines: Vec::new(),
+                at: crate::event::EventTime::from_ms(1_700_000_000_000).expect("in range"),
+                source: crate::event::Id::new("s").expect("valid"),
+                value: None,
+                retracts: None,
+                properties: serde_json::Map::new(),
+                received_ms: None,
+                schema: 1,
+            })
+            .collect();
+        let batch = Batch::of(&projection, &events);
+        let verdicts: Vec<Verdict> = batch
+            .puts()
+            .iter()
+            .map(|put| match put.collection {
+                crate::graph::Collection::Edges(_) => Verdict::Failed(failure(Remedy::BackOff)),
+                _ => Verdict::Superseded,
+            })
+            .collect();
+        assert_eq!(share(&batch.dispositions(&verdicts)), Share { failed: 3, of: 3 });
     }
 }

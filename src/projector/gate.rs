@@ -47,15 +47,33 @@ impl Gate {
         self.wait(permit).await;
     }
 
-    /// Notes how an attempt went; true if this opened the breaker or closed it.
-    pub fn note(&self, share: Share) -> bool {
+    /// Whether it may be the store that fails, and not some events alone.
+    pub fn doubts(&self) -> bool {
+        let now_ms = self.now_ms();
+        self.breaker().doubts(now_ms)
+    }
+
+    /// How long another trial may have to be waited for; `None` while the store is asked as usual.
+    pub fn patience(&self) -> Option<Duration> {
+        self.breaker().wait_ms().map(|wait_ms| Duration::from_millis(2 * wait_ms))
+    }
+
+    /// Notes how an attempt went, `first` at what has not failed before; true if this opened the breaker or
+    /// closed it.
+    pub fn note(&self, share: Share, first: bool) -> bool {
         let (before, after) = {
             let mut breaker = self.breaker();
             let before = breaker.is_open();
-            breaker.note(self.now_ms(), share.failed, share.of);
+            let now_ms = self.now_ms();
+            if first {
+                breaker.note(now_ms, share.failed, share.of);
+            } else {
+                breaker.note_again(now_ms, share.failed, share.of);
+            }
             (before, breaker.is_open())
         };
-        if before && !after {
+        // Whoever waits for the end of a trial looks again: it is closed, or another trial is due.
+        if before {
             self.changed.notify_waiters();
         }
         before != after
@@ -79,5 +97,42 @@ impl Gate {
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const FAILED: Share = Share { failed: 1, of: 1 };
+
+    #[tokio::test]
+    async fn the_next_trial_does_not_wait_for_one_that_has_failed() {
+        let gate = Arc::new(Gate::default());
+        (0..4).for_each(|_| _ = gate.note(FAILED, true));
+        gate.pass().await;
+        let next = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.pass().await }
+        });
+        tokio::task::yield_now().await;
+        gate.note(FAILED, true);
+        // Half a second, and not the twenty after which a trial counts as lost.
+        tokio::time::timeout(Duration::from_secs(5), next)
+            .await
+            .expect("in time")
+            .expect("it passes");
+    }
+
+    #[tokio::test]
+    async fn a_trial_without_events_is_the_next_ones() {
+        let gate = Gate::default();
+        (0..4).for_each(|_| _ = gate.note(FAILED, true));
+        gate.pass().await;
+        gate.note(Share { failed: 0, of: 0 }, true);
+        assert!(gate.is_open());
+        tokio::time::timeout(Duration::from_secs(5), gate.pass()).await.expect("in time");
     }
 }

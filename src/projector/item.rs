@@ -26,6 +26,11 @@ impl Item {
         Self { delivery, origin: Origin::Again(Box::new(entry)) }
     }
 
+    /// Whether it comes from the log, and not from RETRY because it failed.
+    pub fn is_fresh(&self) -> bool {
+        matches!(self.origin, Origin::Log(_))
+    }
+
     pub fn epoch(&self) -> &str {
         match &self.origin {
             Origin::Log(epoch) => epoch.as_str(),

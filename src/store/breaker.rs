@@ -57,12 +57,14 @@ pub struct Breaker {
     options: BreakerOptions,
     /// When, and which share failed.
     recent: VecDeque<(u64, f64)>,
+    /// When what had failed before failed again.
+    again: VecDeque<u64>,
     state: State,
 }
 
 impl Breaker {
     pub fn new(options: BreakerOptions) -> Self {
-        Self { options, recent: VecDeque::new(), state: State::Closed }
+        Self { options, recent: VecDeque::new(), again: VecDeque::new(), state: State::Closed }
     }
 
     pub fn is_open(&self) -> bool {
@@ -95,44 +97,83 @@ impl Breaker {
     }
 
     /// Notes one attempt of which `failed` of `of` elements failed for the store's sake (not for their
-    /// own). An attempt without elements says nothing.
+    /// own). An attempt without elements says nothing, and gives back a trial.
     pub fn note(&mut self, now_ms: u64, failed: usize, of: usize) {
-        if of == 0 {
-            return;
-        }
         let share = failed as f64 / of as f64;
         match self.state {
-            State::Closed => self.judge(now_ms, share),
-            _ if share < self.options.share => {
-                self.state = State::Closed;
-                self.recent.clear();
+            State::Trying { wait_ms, .. } if of == 0 => {
+                self.state = State::Open { until_ms: now_ms, wait_ms };
             }
+            _ if of == 0 => {}
+            State::Closed => {
+                self.recent.push_back((now_ms, share));
+                self.judge(now_ms);
+            }
+            _ if share < self.options.share => self.close(),
             State::Trying { wait_ms, .. } => self.open(now_ms, wait_ms * 2),
             // What was on its way when the breaker opened tells nothing new.
             State::Open { .. } => {}
         }
     }
 
-    fn judge(&mut self, now_ms: u64, share: f64) {
-        self.recent.push_back((now_ms, share));
-        let since = now_ms.saturating_sub(self.options.window_ms);
-        while self.recent.len() > self.options.attempts
-            || self.recent.front().is_some_and(|(at, _)| *at < since)
-        {
-            self.recent.pop_front();
+    /// Notes an attempt at what had failed before. That it fails again says of the rest nothing: it opens
+    /// the breaker sooner where most of what is new fails too, and never by itself.
+    pub fn note_again(&mut self, now_ms: u64, failed: usize, of: usize) {
+        if self.is_open() {
+            self.note(now_ms, failed, of);
+        } else if of > 0 && failed as f64 >= self.options.share * of as f64 {
+            self.again.push_back(now_ms);
+            self.judge(now_ms);
         }
-        let sum: f64 = self.recent.iter().map(|(_, share)| share).sum();
-        if self.recent.len() >= self.options.least
-            && sum >= self.options.share * self.recent.len() as f64
-        {
+    }
+
+    /// Whether most of what was tried of late, and not for the second time, failed.
+    pub fn doubts(&mut self, now_ms: u64) -> bool {
+        self.forget_old(now_ms);
+        self.is_open() || self.mostly_failed()
+    }
+
+    /// How long it waits between trials now; `None` while it is closed.
+    pub fn wait_ms(&self) -> Option<u64> {
+        match self.state {
+            State::Open { wait_ms, .. } | State::Trying { wait_ms, .. } => Some(wait_ms),
+            State::Closed => None,
+        }
+    }
+
+    fn judge(&mut self, now_ms: u64) {
+        self.forget_old(now_ms);
+        if self.recent.len() + self.again.len() >= self.options.least && self.mostly_failed() {
             self.open(now_ms, self.options.wait_ms.0);
         }
     }
 
+    fn forget_old(&mut self, now_ms: u64) {
+        let since = now_ms.saturating_sub(self.options.window_ms);
+        let most = self.options.attempts;
+        while self.recent.len() > most || self.recent.front().is_some_and(|(at, _)| *at < since) {
+            self.recent.pop_front();
+        }
+        while self.again.len() > most || self.again.front().is_some_and(|at| *at < since) {
+            self.again.pop_front();
+        }
+    }
+
+    fn mostly_failed(&self) -> bool {
+        let sum: f64 = self.recent.iter().map(|(_, share)| share).sum();
+        !self.recent.is_empty() && sum >= self.options.share * self.recent.len() as f64
+    }
+
     fn open(&mut self, now_ms: u64, wait_ms: u64) {
+        self.close();
         let wait_ms = wait_ms.min(self.options.wait_ms.1);
         self.state = State::Open { until_ms: now_ms + wait_ms, wait_ms };
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
         self.recent.clear();
+        self.again.clear();
     }
 }
 
@@ -179,6 +220,41 @@ mod tests {
         assert_eq!(breaker.permit(1_000), Permit::Trial);
         assert_eq!(breaker.permit(1_001), Permit::WaitUntil(21_000));
         assert_eq!(breaker.permit(21_000), Permit::Trial);
+    }
+
+    #[test]
+    fn a_trial_without_elements_is_given_back() {
+        let mut breaker = breaker();
+        (0..4).for_each(|at| breaker.note(at, 1, 1));
+        assert_eq!(breaker.permit(1_000), Permit::Trial);
+        breaker.note(1_001, 0, 0);
+        assert_eq!(breaker.permit(1_001), Permit::Trial);
+    }
+
+    #[test]
+    fn what_fails_again_and_again_opens_nothing_while_the_rest_works() {
+        let mut breaker = breaker();
+        for at in 0..100 {
+            breaker.note_again(10 * at, 1, 1);
+            assert!(!breaker.is_open(), "nothing else was tried");
+        }
+        for at in 1_000..1_300 {
+            // Three of ten fail, and each of these ten times more.
+            breaker.note(at, usize::from(at % 10 < 3), 1);
+            (0..10).filter(|_| at % 10 < 3).for_each(|_| breaker.note_again(at, 1, 1));
+            if at > 1_010 {
+                assert!(!breaker.is_open() && !breaker.doubts(at));
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_fails_again_opens_it_where_there_is_nothing_better_to_be_seen() {
+        let mut breaker = breaker();
+        breaker.note(0, 1, 1);
+        assert!(breaker.doubts(1));
+        (1..4).for_each(|at| breaker.note_again(at, 1, 1));
+        assert!(breaker.is_open());
     }
 
     proptest! {

@@ -16,6 +16,7 @@ mod failed_events;
 mod http;
 mod nats_credentials;
 mod nats_producers;
+mod one_shard;
 mod queues;
 mod reads;
 mod roles;
