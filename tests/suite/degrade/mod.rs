@@ -5,6 +5,7 @@
 
 mod outage;
 mod queues;
+mod reads;
 mod takeover;
 mod undecodable;
 
