@@ -3,6 +3,7 @@
 //! Where nothing but the content counts, the tests run on a real server too; what has to be made to fail
 //! needs the stand-in, and is skipped there.
 
+mod generations;
 mod outage;
 mod queues;
 mod reads;
