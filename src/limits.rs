@@ -342,3 +342,7 @@ pub const READ_RETRY_AFTER_S: u32 = 2;
 /// Events that a generation may be behind the log when it is promoted: in a live flow it is never at 0, and
 /// a projector is through so many in some tens of milliseconds.
 pub const PROMOTE_LAG_EVENTS: u64 = 1_000;
+
+/// How long a batch may take before the next one is taken beside it: several times what a write takes, so that
+/// only what has to be tried again is passed by.
+pub const BATCH_PATIENCE: std::time::Duration = std::time::Duration::from_millis(5);

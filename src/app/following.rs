@@ -108,6 +108,10 @@ impl Following {
 
     async fn until_writable(&self, id: GenerationId) {
         loop {
+            // Producers find the stream, whatever becomes of the database.
+            if let Err(error) = self.logs.1.ensure().await {
+                tracing::debug!(%error, "the stream cannot be looked at now");
+            }
             if self.migrates
                 && let Err(error) = self.databases.migrate(id).await
             {

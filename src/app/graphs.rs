@@ -36,7 +36,8 @@ pub(super) struct GraphsPart {
 /// Graphs that were built and do not run.
 pub(super) struct Graphs {
     pub part: GraphsPart,
-    remembered: std::path::PathBuf,
+    /// Where the generations are remembered, for reads without NATS.
+    remembered: Option<std::path::PathBuf>,
     fingerprint: String,
     makes_first: bool,
     projector: Option<MemoryProjector>,
@@ -60,8 +61,8 @@ impl Graphs {
         }
         let beside = Beside::open(settings, wire).await?;
         let databases = Databases::of(settings, rules)?;
-        let remembered = layout.generations();
-        let generations = Generations::new(beside.kv.clone(), Some(&remembered));
+        let remembered = serves.then(|| layout.generations());
+        let generations = Generations::new(beside.kv.clone(), remembered.as_deref());
         let mut image = None;
         if serves {
             image = Some(Image::build(settings, layout, rules, wire).await?);
@@ -150,7 +151,7 @@ impl Graphs {
         let generations = self.part.generations.clone();
         watchers.spawn(
             "the list of generations",
-            generations.clone().follow(Some(self.remembered), watchers.token()),
+            generations.clone().follow(self.remembered, watchers.token()),
         );
         if let Some(servant) = self.servant {
             watchers.spawn("the choice of what is served", servant.run(watchers.token()));

@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::limits::STORE_TRIES;
 use crate::projection::Projection;
 use crate::store::{Failure, Remedy, Store, Verdict};
-use crate::stream::{Delivery, WorkQueue};
+use crate::stream::{Answers, Delivery};
 use crate::telemetry::names;
 
 /// What all workers of one generation in a process share.
@@ -42,7 +42,7 @@ enum Outcome {
 impl<S: Store> Shared<S> {
     /// Brings every message to its end: acknowledged, set aside, or given back because of a stop or a store
     /// that fails.
-    pub async fn finish(&self, mut items: Vec<Item>, queue: &WorkQueue, stop: &CancellationToken) {
+    pub async fn finish(&self, mut items: Vec<Item>, queue: &Answers, stop: &CancellationToken) {
         let mut tries = 0;
         while !items.is_empty() {
             let (mut waited, first) = (false, tries == 0 && items.iter().all(Item::is_fresh));
@@ -145,7 +145,7 @@ impl<S: Store> Shared<S> {
         &self,
         items: Vec<Item>,
         outcomes: Vec<Outcome>,
-        queue: &WorkQueue,
+        queue: &Answers,
     ) -> Vec<(Item, Failure)> {
         let (mut applied, mut left) = (Vec::with_capacity(items.len()), Vec::new());
         let mut impossible = Vec::new();
@@ -196,7 +196,7 @@ impl<S: Store> Shared<S> {
     }
 }
 
-async fn give_back(items: Vec<Item>, queue: &WorkQueue) {
+async fn give_back(items: Vec<Item>, queue: &Answers) {
     let deliveries: Vec<Delivery> = items.into_iter().map(|item| item.delivery).collect();
     queue.nak_all(&deliveries).await;
 }

@@ -4,13 +4,17 @@
 //! the store's sake stays in the worker's hands until the breaker lets it be tried again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Shared;
 use super::item::Item;
 use super::place::Place;
-use crate::limits::LOG_RETRY;
+use crate::limits::{BATCH_PATIENCE, LOG_RETRY};
 use crate::store::Store;
 use crate::stream::{
     Delivery, Epoch, EventLog, ReadError, Retried, RetryQueue, WorkOptions, WorkQueue,
@@ -62,38 +66,63 @@ impl<S: Store> Worker<S> {
         }
     }
 
-    /// Works until told to stop, or until the log turns out to be another one.
+    /// Works until told to stop, or until the log turns out to be another one; ends with nothing in hand.
+    ///
+    /// A batch that takes long, because some of it has to be tried again, does not hold up the next one.
     async fn follow(&self, queue: &mut WorkQueue, epoch: &Arc<Epoch>, stop: &CancellationToken) {
+        let answers = queue.answers();
+        let mut going = FuturesUnordered::new();
+        let (mut in_hand, mut began) = (0, Instant::now());
         loop {
-            tokio::select! {
+            let room = self.most - in_hand;
+            let turn = began + if in_hand > 0 { BATCH_PATIENCE } else { Duration::ZERO };
+            let deliveries = tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
-                () = self.shared.gate.ready() => {}
-            }
-            let read = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                read = queue.next(self.most) => read,
+                () = stop.cancelled() => break,
+                Some(count) = going.next() => {
+                    in_hand -= count;
+                    continue;
+                }
+                taken = self.take(queue, turn, room), if in_hand <= room => taken,
             };
-            match read {
-                Ok(deliveries) => {
-                    let mut items = Vec::with_capacity(deliveries.len());
-                    for delivery in deliveries {
-                        items.extend(self.item(delivery, epoch).await);
-                    }
-                    self.shared.finish(items, queue, stop).await;
+            let Some(deliveries) = deliveries else { break };
+            let mut items = Vec::with_capacity(deliveries.len());
+            for delivery in deliveries {
+                items.extend(self.item(delivery, epoch).await);
+            }
+            (in_hand, began) = (in_hand + items.len(), Instant::now());
+            going.push(async {
+                let count = items.len();
+                self.shared.finish(items, &answers, stop).await;
+                count
+            });
+        }
+        while going.next().await.is_some() {}
+    }
+
+    /// Waits for the next messages, at most `most`, and takes none before `turn` or while the store is left
+    /// alone; `None` if the log is another one. Cancelling it loses nothing.
+    async fn take(
+        &self,
+        queue: &mut WorkQueue,
+        turn: Instant,
+        most: usize,
+    ) -> Option<Vec<Delivery>> {
+        tokio::time::sleep_until(turn).await;
+        self.shared.gate.ready().await;
+        match queue.next(most).await {
+            Ok(deliveries) => Some(deliveries),
+            Err(error @ ReadError::Diverged { .. }) => {
+                tracing::info!(%error, "looking for the place to go on from");
+                if let Source::Log { place, .. } = &self.source {
+                    place.doubt();
                 }
-                Err(error @ ReadError::Diverged { .. }) => {
-                    tracing::info!(%error, "looking for the place to go on from");
-                    if let Source::Log { place, .. } = &self.source {
-                        place.doubt();
-                    }
-                    return;
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "the queue cannot be read now");
-                    tokio::time::sleep(LOG_RETRY).await;
-                }
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the queue cannot be read now");
+                tokio::time::sleep(LOG_RETRY).await;
+                Some(Vec::new())
             }
         }
     }

@@ -49,4 +49,4 @@ pub use reader::{Batch, ReadError, Reader};
 pub use retry::{Retried, RetryOptions, RetryQueue, backoff, jittered};
 pub use server::{MINIMUM_VERSION, SyncPolicy, TooOld};
 pub use side::{Bounds as StreamBounds, QueueError};
-pub use work::{Delivery, WorkOptions, WorkQueue, WorkState, WorkStream};
+pub use work::{Answers, Delivery, WorkOptions, WorkQueue, WorkState, WorkStream};

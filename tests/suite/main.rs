@@ -10,6 +10,7 @@ mod arango_wire;
 mod architecture;
 mod commands;
 mod conformance;
+mod degrade;
 mod durability;
 mod failed_events;
 mod http;

@@ -71,7 +71,7 @@ async fn work_off(queue: &mut WorkQueue, count: usize) -> BTreeSet<u64> {
     while seen.len() < count {
         let deliveries = next(queue, 100).await;
         seen.extend(sequences(&deliveries));
-        queue.ack_all(&deliveries).await;
+        queue.answers().ack_all(&deliveries).await;
     }
     seen
 }
@@ -105,7 +105,7 @@ async fn two_workers_share_the_work_and_each_message_is_done_once() {
             assert!(deliveries.iter().all(|delivery| delivery.delivered == 1));
             both[worker] += deliveries.len();
             seen.extend(sequences(&deliveries));
-            queue.ack_all(&deliveries).await;
+            queue.answers().ack_all(&deliveries).await;
         }
     }
     seen.sort_unstable();
@@ -139,7 +139,7 @@ async fn what_a_worker_releases_is_delivered_at_once() {
     let patient = WorkOptions { ack_wait: Duration::from_mins(5), ..options() };
     let mut leaving = log.work(patient.clone());
     let had = next(&mut leaving, 10).await;
-    leaving.ack_all(&had).await;
+    leaving.answers().ack_all(&had).await;
     // It fetches ahead, and no more than that.
     let ahead = async || (5..=10).contains(&leaving.state().await.ok()?.ack_pending).then_some(());
     eventually("some are fetched ahead", DEADLINE, ahead).await;
@@ -199,7 +199,7 @@ async fn a_worker_that_is_interrupted_all_the_time_loses_nothing() {
             if let Ok(work) = tokio::time::timeout(Duration::from_micros(200), queue.next(64)).await
             {
                 let deliveries = work.unwrap();
-                queue.ack_all(&deliveries).await;
+                queue.answers().ack_all(&deliveries).await;
                 seen.extend(sequences(&deliveries));
             }
         }
@@ -218,7 +218,7 @@ async fn killing_the_server_in_the_middle_loses_nothing() {
     while seen.len() < 200 {
         let deliveries = next(&mut queue, 50).await;
         seen.extend(sequences(&deliveries));
-        queue.ack_all(&deliveries).await;
+        queue.answers().ack_all(&deliveries).await;
     }
     let unacknowledged = next(&mut queue, 20).await;
     assert!(!unacknowledged.is_empty());
@@ -237,7 +237,7 @@ async fn killing_the_server_in_the_middle_loses_nothing() {
                 tokio::time::timeout(Duration::from_millis(500), queue.next(50)).await
             {
                 seen.extend(sequences(&deliveries));
-                queue.ack_all(&deliveries).await;
+                queue.answers().ack_all(&deliveries).await;
             }
         }
     };
@@ -423,7 +423,7 @@ async fn what_comes_after_a_stream_lost_its_end_is_delivered_too() {
         while !seen.is_superset(&new) {
             match queue.next(50).await {
                 Ok(deliveries) => {
-                    queue.ack_all(&deliveries).await;
+                    queue.answers().ack_all(&deliveries).await;
                     let ids = deliveries.iter().map(|d| d.message.message_id().unwrap());
                     seen.extend(ids.map(str::to_owned));
                 }

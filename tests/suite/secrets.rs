@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::support::arango::StandIn;
 use crate::support::client::PATIENCE;
 use crate::support::eventually;
 use crate::support::nats::NatsServer;
@@ -93,8 +96,9 @@ fn keeps_silent(seen: &[(&str, String)], which: &str) {
         assert!(!text.is_empty(), "{what} ({which}) says nothing at all");
         for secret in [NATS_SECRET, ARANGO_SECRET] {
             // Also not in the forms in which it goes over the wire.
-            let basic = format!("weir:{secret}");
-            for form in [secret.to_owned(), base64_of(&basic), base64_of(secret)] {
+            let (basic, root) = (format!("weir:{secret}"), format!("root:{secret}"));
+            for form in [secret.to_owned(), base64_of(&basic), base64_of(&root), base64_of(secret)]
+            {
                 assert!(!text.contains(&form), "{what} ({which}) tells a secret:\n{text}");
             }
         }
@@ -146,6 +150,87 @@ async fn a_login_that_fails_is_told_without_the_secret() {
         }
         keeps_silent(&seen, &format!("{place:?}, refused"));
         assert_eq!(weir.client().status().await["nats"]["connected"], false);
+    }
+}
+
+/// Has a weir use both servers, as a user whom the second one knows.
+fn on(weir: Builder, server: &NatsServer, arango: &StandIn) -> Builder {
+    weir.nats(server).arango(&arango.url()).set("arango.user", StandIn::USER)
+}
+
+/// What an answer says, and with which status.
+async fn asked(weir: &Weir, path: &str) -> (u16, String) {
+    let answer = weir.client().get(path).await;
+    (answer.status, format!("{:?} {}", answer.headers, answer.body))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_and_reads_that_log_in_at_arangodb_show_no_secret() {
+    let mut server = NatsServer::with_config(&only(NATS_SECRET));
+    let arango = StandIn::start();
+    arango.set_password(ARANGO_SECRET);
+    let (nats_url, arango_url) = (server.url(), arango.url());
+    for place in Place::ALL {
+        let folder = tempfile::tempdir().expect("a folder");
+        let projector = place.give(on(Weir::projector(), &server, &arango), folder.path());
+        let mut projector = projector.start().await;
+        let run = |line: &str| {
+            let mut command = projector.bare_command();
+            command.args(line.split(' ')).args(["--nats-url", &nats_url]);
+            said(command.env("WEIR_ARANGO__URL", &arango_url))
+        };
+        let migrated = run("migrate apply");
+        assert!(migrated.contains("up to date"), "{migrated}");
+        let works = |status: &Value| status["generations"][0]["phase"] == "live";
+        projector.client().status_when("it writes", works).await;
+        let mut seen = visible(&projector).await;
+        seen.push(("migrate apply", migrated));
+        seen.push(("doctor", run("doctor")));
+        seen.push(("generation list", run("generation list")));
+        seen.push(("parked list", run("parked list")));
+        projector.stop().await;
+        // Without the log an image knows nothing, and the database answers.
+        server.kill();
+        let api = place.give(on(Weir::api(), &server, &arango), folder.path()).start().await;
+        let answer = asked(&api, "/history/user/ann").await;
+        assert!(answer.0 == 200 && answer.1.contains("\"arangodb\""), "{answer:?}");
+        seen.push(("an answer", answer.1));
+        seen.extend(visible(&api).await);
+        server.restart();
+        keeps_silent(&seen, &format!("{place:?}, ArangoDB"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_and_reads_that_arangodb_does_not_let_in_say_so_without_the_secret() {
+    let mut server = NatsServer::with_config(&only(NATS_SECRET));
+    let arango = StandIn::start();
+    for place in Place::ALL {
+        let folder = tempfile::tempdir().expect("a folder");
+        let projector = place.give(on(Weir::projector(), &server, &arango), folder.path());
+        let projector = projector.start().await;
+        let told = |status: &Value| {
+            let why = status["generations"][0]["waiting"].as_str().unwrap_or_default();
+            why.contains("check the user and its password")
+        };
+        projector.client().status_when("it is told that it is not let in", told).await;
+        let mut seen = visible(&projector).await;
+        seen.push(("readiness", asked(&projector, "/health/ready/projector").await.1));
+        for verb in ["plan", "apply", "status"] {
+            let mut command = projector.bare_command();
+            let url = arango.url();
+            seen.push(("migrate", said(command.args(["migrate", verb, "--arango-url", &url]))));
+        }
+        server.kill();
+        let api = place.give(on(Weir::api(), &server, &arango), folder.path()).start().await;
+        for path in ["/history/user/ann", "/recommendations/user/ann"] {
+            let answer = asked(&api, path).await;
+            assert!(answer.1.contains("\"partial\""), "{answer:?}");
+            seen.push(("an answer", answer.1));
+        }
+        seen.extend(visible(&api).await);
+        server.restart();
+        keeps_silent(&seen, &format!("{place:?}, refused by ArangoDB"));
     }
 }
 

@@ -8,6 +8,7 @@ pub mod load;
 pub mod nats;
 pub mod ports;
 pub mod seed;
+pub mod site;
 pub mod weir;
 
 use std::time::{Duration, Instant};

@@ -136,6 +136,15 @@ impl NatsServer {
         copy_dir(copy, &self.store());
     }
 
+    /// Replaces the messages of one stream by those of a copy; what its consumers know stays.
+    pub fn restore_messages(&self, copy: &Path, stream: &str) {
+        assert!(self.child.is_none(), "files are replaced only while the server is down");
+        let messages = Path::new("jetstream/$G/streams").join(stream).join("msgs");
+        let (from, to) = (copy.join(&messages), self.store().join(&messages));
+        fs::remove_dir_all(&to).expect("the messages can be removed");
+        copy_dir(&from, &to);
+    }
+
     fn store(&self) -> PathBuf {
         self.dir.path().join("store")
     }

@@ -65,14 +65,21 @@ fn nak(delay: Duration) -> Bytes {
     }
 }
 
-/// Acknowledges many at once: the connection writes them together.
-pub async fn ack_all(nats: &Nats, deliveries: &[Delivery]) {
-    answer_all(nats, deliveries.iter().map(|delivery| (delivery, ACK))).await;
-}
+/// Answers for deliveries while their queue itself is waited on. Clones share a connection.
+#[derive(Clone)]
+pub struct Answers(pub(super) Nats);
 
-/// Gives many back at once.
-pub async fn nak_all(nats: &Nats, deliveries: &[Delivery]) {
-    answer_all(nats, deliveries.iter().map(|delivery| (delivery, nak(Duration::ZERO)))).await;
+impl Answers {
+    /// Acknowledges many deliveries at once: the connection writes them together.
+    pub async fn ack_all(&self, deliveries: &[Delivery]) {
+        answer_all(&self.0, deliveries.iter().map(|delivery| (delivery, ACK))).await;
+    }
+
+    /// Gives many deliveries back, so that somebody gets them at once.
+    pub async fn nak_all(&self, deliveries: &[Delivery]) {
+        let given_back = deliveries.iter().map(|delivery| (delivery, nak(Duration::ZERO)));
+        answer_all(&self.0, given_back).await;
+    }
 }
 
 /// Hands answers to the connection, which flushes when it has written what is queued; gives up when

@@ -10,6 +10,6 @@ mod queue;
 mod session;
 
 pub use admin::WorkState;
-pub use delivery::Delivery;
+pub use delivery::{Answers, Delivery};
 pub use options::{WorkOptions, WorkStream};
 pub use queue::WorkQueue;

@@ -16,7 +16,7 @@ use crate::stream::position::Epoch;
 use crate::stream::reader::{BACKOFF, ReadError};
 use crate::stream::session::Verdict;
 use crate::stream::work::admin::prepare;
-use crate::stream::work::delivery::{Delivery, ack_all, nak_all};
+use crate::stream::work::delivery::{Answers, Delivery};
 use crate::stream::work::options::WorkOptions;
 use crate::stream::work::session::WorkSession;
 
@@ -93,23 +93,19 @@ impl WorkQueue {
         }
     }
 
-    /// Acknowledges many deliveries, at the least cost.
-    pub async fn ack_all(&self, deliveries: &[Delivery]) {
-        ack_all(&self.nats, deliveries).await;
-    }
-
-    /// Gives many deliveries back, so that somebody gets them at once.
-    pub async fn nak_all(&self, deliveries: &[Delivery]) {
-        nak_all(&self.nats, deliveries).await;
+    /// Returns what answers for its deliveries, also while the next ones are waited for.
+    pub fn answers(&self) -> Answers {
+        Answers(self.nats.clone())
     }
 
     /// Ends this part of the work: everything fetched and not handed out goes back to the others at once.
     pub async fn release(self) {
+        let answers = self.answers();
         let mut left = Vec::from(self.held);
         if let State::Open(handle, session) = self.state {
             left.extend(session.close(&handle).await);
         }
-        nak_all(&self.nats, &left).await;
+        answers.nak_all(&left).await;
         // Whoever ends now ends the connection too: the answers have to be on their way.
         tokio::time::timeout(Duration::from_secs(1), self.nats.client().flush()).await.ok();
     }
