@@ -102,6 +102,11 @@ impl Following {
             () = self.until_writable(record.id) => true,
         };
         if ready {
+            if record.in_memory
+                && let Err(error) = self.generations.claim(&record).await
+            {
+                tracing::warn!(generation = %record.id, %error, "the generation still counts as one in memory alone");
+            }
             self.work(record.id, stop).await;
         }
     }

@@ -94,19 +94,21 @@ impl Registry {
             )
         };
         databases.migrate(id).await.context("the database of the generation cannot be made")?;
-        self.generations.create(id, &self.rules.fingerprint()).await?;
+        self.generations.create(id, &self.rules.fingerprint(), false).await?;
         self.one(id).await
     }
 
-    /// Has a generation answer. Refused while it is behind the log, unless forced.
+    /// Has a generation answer. Refused while it is behind the log or has much to try again, unless forced.
     pub async fn promote(&self, id: GenerationId, force: bool) -> anyhow::Result<Listed> {
         // Asked first: no such generation, or active already.
         self.generations.read().await?.promoted(id, 0)?;
         if !force {
+            let retrying = self.beside.retry.count(id.number()).await.unwrap_or(0);
             match self.lag(id).await {
                 Some(lag) => ensure!(
-                    lag <= PROMOTE_LAG_EVENTS,
-                    "{id} is {lag} events behind the log: wait until it has caught up, or use --force"
+                    lag + retrying <= PROMOTE_LAG_EVENTS,
+                    "{id} is {lag} events behind the log, and {retrying} wait to be tried again: wait until \
+                     it has caught up, or use --force"
                 ),
                 None => bail!(
                     "nothing follows the log into {id} yet: start weir projector, or use --force"

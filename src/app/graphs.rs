@@ -158,8 +158,8 @@ impl Graphs {
         }
         if self.makes_first {
             // A graph in memory is made anew by another projection; a database never is.
-            let adopts = self.part.databases.is_none();
-            let first = make_first(generations, self.fingerprint, adopts, watchers.token());
+            let in_memory = self.part.databases.is_none();
+            let first = make_first(generations, self.fingerprint, in_memory, watchers.token());
             watchers.spawn("the first generation", first);
         }
         if let Some(projector) = self.projector {
@@ -178,11 +178,11 @@ impl Graphs {
 async fn make_first(
     generations: Generations,
     fingerprint: String,
-    adopts: bool,
+    in_memory: bool,
     stop: CancellationToken,
 ) {
     let making = async {
-        while let Err(error) = generations.ensure_first(&fingerprint, adopts).await {
+        while let Err(error) = generations.ensure_first(&fingerprint, in_memory).await {
             tracing::debug!(%error, "the first generation cannot be made yet");
             tokio::time::sleep(LOG_RETRY).await;
         }

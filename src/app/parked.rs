@@ -37,6 +37,8 @@ pub struct Done {
     pub done: u64,
     /// Changed or closed by somebody else meanwhile: left as they are.
     pub passed_over: u64,
+    /// Only their beginning is parked, since they are too large: nothing can apply them.
+    pub cut: u64,
 }
 
 impl Shelf {
@@ -83,7 +85,12 @@ impl Shelf {
     pub async fn redrive(&self, entries: &[ParkedEntry]) -> anyhow::Result<Done> {
         let mut outcome = Done::default();
         self.retry.ensure().await?;
-        for ParkedEntry { entry, revision, .. } in entries {
+        for ParkedEntry { entry, revision, cut_from, .. } in entries {
+            // Its message was too large to be parked whole, and so it is for RETRY.
+            if cut_from.is_some() {
+                outcome.cut += 1;
+                continue;
+            }
             // Counted before it is tried, so that no crash can hide an attempt.
             match self.parked.record_attempt(entry.generation, entry.id, *revision).await {
                 // What comes back counts its delivery, which is the attempt that was just recorded.

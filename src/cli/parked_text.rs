@@ -121,6 +121,12 @@ pub(super) fn done_text(done: &str, outcome: Done) -> String {
             outcome.passed_over
         ));
     }
+    if outcome.cut > 0 {
+        text.push_str(&format!(
+            "{} left alone: they are too large to be events, and only their beginning is parked\n",
+            outcome.cut
+        ));
+    }
     text
 }
 
@@ -165,7 +171,10 @@ mod tests {
 
     #[test]
     fn what_was_left_alone_is_told() {
-        assert_eq!(done_text("dropped", Done { done: 3, passed_over: 0 }), "3 dropped\n");
-        assert!(done_text("redriven", Done { done: 0, passed_over: 2 }).contains("2 passed over"));
+        assert_eq!(done_text("dropped", Done { done: 3, ..Done::default() }), "3 dropped\n");
+        assert!(
+            done_text("redriven", Done { passed_over: 2, ..Done::default() })
+                .contains("2 passed over")
+        );
     }
 }

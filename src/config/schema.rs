@@ -6,7 +6,7 @@ use crate::limits::{
 };
 
 /// The client of NATS tells of every attempt to connect; weir tells of the first.
-const LOG_FILTER: &str = "info,async_nats=warn,async_nats::connector=off";
+const LOG_FILTER: &str = concat!("info,async_nats=warn,async_nats", "::connector=off");
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

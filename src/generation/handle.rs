@@ -91,40 +91,56 @@ impl Generations {
 
     /// Makes the first generation and activates it, unless there are any.
     ///
-    /// `adopts`: the graph is made anew by whatever projection there is, so the record follows it.
-    pub async fn ensure_first(&self, fingerprint: &str, adopts: bool) -> Result<(), ChangeError> {
+    /// `in_memory`: the graph is made anew by whatever projection there is, so the record follows it, unless
+    /// a database was made for it meanwhile.
+    pub async fn ensure_first(
+        &self,
+        fingerprint: &str,
+        in_memory: bool,
+    ) -> Result<(), ChangeError> {
         let view = self.read().await?;
         let first = GenerationId::FIRST;
         if view.generations.is_empty() {
-            or_known(self.create(first, fingerprint).await)?;
+            or_known(self.create(first, fingerprint, in_memory).await)?;
         }
         if view.active.is_none() {
             or_known(self.promote(first).await.map(|_| ()))?;
         }
         match view.generations.get(&first) {
-            Some(record) if adopts && record.fingerprint != fingerprint => {
-                self.adopt(record, fingerprint).await
+            Some(record) if in_memory && record.may_adopt(fingerprint) => {
+                let fingerprint = fingerprint.to_owned();
+                self.rewrite(&Record { fingerprint, ..record.clone() }).await
             }
             _ => Ok(()),
         }
     }
 
-    async fn adopt(&self, record: &Record, fingerprint: &str) -> Result<(), ChangeError> {
+    /// Notes that a database is made for a generation, with this projection from now on.
+    pub async fn claim(&self, record: &Record) -> Result<(), ChangeError> {
+        self.rewrite(&Record { in_memory: false, ..record.clone() }).await
+    }
+
+    async fn rewrite(&self, record: &Record) -> Result<(), ChangeError> {
         let key = Record::key(record.id);
         let Some((_, revision)) = self.kv.get(&key).await? else { return Ok(()) };
-        let record = Record { fingerprint: fingerprint.to_owned(), ..record.clone() };
-        self.kv.update(&key, encode(&record), revision).await?;
+        self.kv.update(&key, encode(record), revision).await?;
         Ok(())
     }
 
     /// Makes a generation that follows the log from its beginning.
-    pub async fn create(&self, id: GenerationId, fingerprint: &str) -> Result<(), ChangeError> {
+    pub async fn create(
+        &self,
+        id: GenerationId,
+        fingerprint: &str,
+        in_memory: bool,
+    ) -> Result<(), ChangeError> {
         self.read().await?.may_create(id)?;
         let record = Record {
             id,
             fingerprint: fingerprint.to_owned(),
             created_ms: clock::now_ms(),
             created_by: env!("CARGO_PKG_VERSION").to_owned(),
+            in_memory,
         };
         self.kv.create(&Record::key(id), encode(&record)).await?;
         Ok(())

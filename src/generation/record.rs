@@ -71,6 +71,9 @@ pub struct Record {
     pub created_ms: i64,
     /// The version of weir that made it.
     pub created_by: String,
+    /// True while it lives in the memory of processes alone: those make it anew with any projection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_memory: bool,
 }
 
 /// Which generation answers.
@@ -151,6 +154,12 @@ impl View {
 }
 
 impl Record {
+    /// Says whether a graph in memory may be made anew under this name with another projection: never one
+    /// that a database was made for.
+    pub(super) fn may_adopt(&self, fingerprint: &str) -> bool {
+        self.in_memory && self.fingerprint != fingerprint
+    }
+
     pub(super) fn key(id: GenerationId) -> String {
         format!("{RECORD}{id}")
     }
@@ -165,7 +174,13 @@ mod tests {
     }
 
     fn record(name: &str) -> Record {
-        Record { id: id(name), fingerprint: "f".into(), created_ms: 1, created_by: "0.1.0".into() }
+        Record {
+            id: id(name),
+            fingerprint: "f".into(),
+            created_ms: 1,
+            created_by: "0.1.0".into(),
+            in_memory: false,
+        }
     }
 
     fn view(names: &[&str], active: Option<Active>) -> View {
@@ -196,6 +211,13 @@ mod tests {
         assert_eq!(view.promoted(id("g3"), 6), Err(Refusal::Unknown(id("g3"))));
         assert_eq!(view.may_create(id("g2")), Err(Refusal::Exists(id("g2"))));
         assert_eq!(view.may_create(id("g3")), Ok(()));
+    }
+
+    #[test]
+    fn a_generation_of_a_database_is_never_adopted() {
+        let memory = Record { in_memory: true, ..record("g1") };
+        assert!(memory.may_adopt("other") && !memory.may_adopt("f"));
+        assert!(!record("g1").may_adopt("other"));
     }
 
     #[test]

@@ -161,6 +161,10 @@ impl MemoryProjector {
             tracing::warn!(from = resume.from, before, %epoch, "the log is not the one that was read: reading it again");
         }
         self.status.applied_through.store(self.progress.applied_through(), Ordering::Relaxed);
+        match self.log.state().await {
+            Ok(state) => self.note_beginning(resume.from, state.first_sequence),
+            Err(error) => return wait(&error.to_string()).await,
+        }
         let mut reader = self.log.reader(resume.from).expecting(epoch.clone(), resume.after);
         loop {
             let from = reader.position();
@@ -185,6 +189,19 @@ impl MemoryProjector {
                     return;
                 }
             }
+        }
+    }
+
+    /// A log that begins behind what was read has lost its beginning to this graph.
+    fn note_beginning(&self, from: u64, first: u64) {
+        let truncated = from < first;
+        self.status.truncated.store(truncated, Ordering::Relaxed);
+        if truncated {
+            tracing::warn!(
+                from,
+                first,
+                "the log does not go back far enough: what came before is not in the graph in memory"
+            );
         }
     }
 
@@ -256,7 +273,10 @@ impl MemoryProjector {
         for message in part {
             let wrong = undecodable.iter().find(|(sequence, _)| *sequence == message.sequence);
             match wrong {
-                Some((_, error)) if !parker.park(message, epoch, error).await => {
+                // Once PARKED does not answer, the rest of this part does not wait for it too.
+                Some((_, error))
+                    if !left.is_empty() || !parker.park(message, epoch, error).await =>
+                {
                     left.push(message.sequence);
                 }
                 Some(_) => {}
@@ -309,8 +329,10 @@ impl MemoryProjector {
             return;
         }
         let (store, began) = (self.store.clone(), Instant::now());
-        let raised = tokio::task::spawn_blocking(move || store.raise(horizon)).await;
-        raised.expect("nothing panics where a graph is copied");
+        if tokio::task::spawn_blocking(move || store.raise(horizon)).await.is_err() {
+            // The process ends.
+            return;
+        }
         self.horizon = horizon;
         let took_ms = began.elapsed().as_millis() as u64;
         tracing::info!(took_ms, "the image has forgotten a day");

@@ -174,14 +174,23 @@ impl Place {
     /// Marks the place through which everything is acknowledged. Another worker's mark is as good.
     ///
     /// Only if the link held meanwhile: a log that was cut and grew again has another message at that place.
+    ///
+    /// A log can lose its end without this connection noticing, as when another server leads it: then the
+    /// newest mark does not hold.
     async fn mark(&self) {
         let link = self.log.nats().link();
         let begun = *link.borrow();
         let marked: Result<(), Box<dyn std::error::Error + Send + Sync>> = async {
             let floor = self.log.work(self.consumer.clone()).state().await?.ack_floor;
             let (mut way, revision) = self.read().await?;
-            if way.marks.newest().is_some_and(|newest| newest.sequence >= floor) {
-                return Ok(());
+            if let Some(newest) = way.marks.newest() {
+                if !self.log.holds(newest).await? {
+                    self.doubt();
+                    return Ok(());
+                }
+                if newest.sequence >= floor {
+                    return Ok(());
+                }
             }
             if let Some(message) = self.log.get(floor).await? {
                 way.marks.push(message.mark());

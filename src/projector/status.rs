@@ -36,7 +36,9 @@ pub struct Status {
     pub undecodable: AtomicU64,
     /// Messages the log held behind the last batch when it came.
     pub pending: AtomicU64,
-    /// Whether the graph has once held all of the log that there was.
+    /// Whether the log began behind what the graph had read of it, so that something is missing for good.
+    pub truncated: AtomicBool,
+    /// Whether the graph has once held all of the log that there was, from its beginning.
     pub caught_up: Arc<AtomicBool>,
     /// How often the log turned out to be another one than was read.
     pub went_back: AtomicU64,
@@ -59,7 +61,7 @@ impl Status {
 
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u64, Ordering::Relaxed);
-        if phase == Phase::Live {
+        if phase == Phase::Live && !self.truncated.load(Ordering::Relaxed) {
             self.caught_up.store(true, Ordering::Release);
         }
     }

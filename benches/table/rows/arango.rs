@@ -185,7 +185,7 @@ async fn read_and_ack(stored: &Stored, workers: usize, number: u64) -> anyhow::R
                     () = stop.cancelled() => break,
                     next = queue.next(BATCH) => next?,
                 };
-                queue.ack_all(&next).await;
+                queue.answers().ack_all(&next).await;
                 if read.fetch_add(next.len(), Ordering::Relaxed) + next.len() >= all {
                     stop.cancel();
                 }
