@@ -42,9 +42,11 @@ impl Made {
         Self::ready_within(Duration::from_secs(10)).await
     }
 
+    /// The same; only what is asked afterwards has so little time.
     pub async fn ready_within(timeout: Duration) -> Self {
-        let made = Self::with_timeout(timeout);
+        let mut made = Self::with_timeout(Duration::from_secs(20));
         schema::apply(&made.database(), &made.target(), &mut |_| {}).await.unwrap();
+        made.arango = client(&made.server.url(), &made.password, timeout);
         made.server.forget_requests();
         made
     }
