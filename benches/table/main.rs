@@ -5,6 +5,7 @@
 
 mod bare;
 mod bench;
+mod bulk;
 mod client;
 mod events;
 mod machine;
@@ -13,10 +14,12 @@ mod older;
 mod process;
 mod rounds;
 mod rows;
+mod stand_in;
 mod table;
 mod weir_dev;
 mod wrk;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -24,6 +27,10 @@ use clap::{Parser, ValueEnum};
 use bench::Bench;
 use rows::Row;
 use table::Report;
+
+/// As the product has it, since rows run parts of it in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures the targets of the design, each beside its baseline in the same run.
 #[derive(Debug, Parser)]
@@ -43,6 +50,12 @@ struct Arguments {
     /// With --memory-of: event ids as they are given out, not the largest kind
     #[arg(long, hide = true)]
     uuids: bool,
+    /// Be a stand-in for ArangoDB with its password in a file there, for a parent that asks
+    #[arg(long, hide = true, value_name = "DIR")]
+    arango_stand_in: Option<PathBuf>,
+    /// The same for a person, until it or its parent is told to end
+    #[arg(long, hide = true)]
+    arango_by_hand: bool,
     /// Given by cargo bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -58,7 +71,13 @@ fn main() -> ExitCode {
         println!("{}", rows::memory::probe(edges, arguments.uuids));
         return ExitCode::SUCCESS;
     }
+    if let Some(dir) = arguments.arango_stand_in {
+        return served(stand_in::serve_asked(&dir));
+    }
     let bench = Bench::new(arguments.quick);
+    if arguments.arango_by_hand {
+        return served(stand_in::serve_by_hand(&bench));
+    }
     let rows =
         if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
     let machine = machine::describe(&bench.dir);
@@ -78,4 +97,14 @@ fn main() -> ExitCode {
     }
     let failed = reports.iter().any(|report| report.failure.is_some());
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn served(how: anyhow::Result<()>) -> ExitCode {
+    match how {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the stand-in for ArangoDB: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

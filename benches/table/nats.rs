@@ -12,6 +12,7 @@ use weir::limits::{ATOMIC_BATCH_MESSAGES, RELAY_FLIGHTS};
 use weir::stream::{EventLog, LogOptions, Nats, NatsOptions, Outcome, Outgoing};
 
 use crate::bench::Bench;
+use crate::machine::cpu_seconds;
 
 /// A running server with files of its own, which syncs before it acknowledges.
 pub struct NatsServer {
@@ -47,6 +48,12 @@ impl NatsServer {
         let log = EventLog::new(nats, LogOptions { monitor_url, ..LogOptions::default() }).await;
         log.ensure().await.context("the stream cannot be made")?;
         Ok(log)
+    }
+
+    /// Its processor time so far, in seconds.
+    pub fn cpu(&self) -> Option<f64> {
+        let pid = std::fs::read_to_string(self.dir.path().join("nats/nats-server.pid")).ok()?;
+        cpu_seconds(pid.split_ascii_whitespace().next()?.parse().ok()?)
     }
 
     pub async fn stop(self) {

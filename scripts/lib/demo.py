@@ -11,6 +11,8 @@ import uuid
 from collections import Counter
 
 import movielens
+from database import Made, Server
+from in_arango import InArango
 from screen import BOLD, CYAN, DIM, GREEN, Screen
 from service import Client, Service, Trouble
 
@@ -207,8 +209,11 @@ class Demo:
             page = self.api.get("history", "user", user, limit=1000, before=page["next"])
             yield from page["events"]
 
+    def status(self):
+        return self.admin.get("admin", "status")
+
     def graph(self):
-        return self.admin.get("admin", "status")["generations"][0]
+        return self.status()["generations"][0]
 
 
 def is_settled(status):
@@ -287,7 +292,13 @@ def tell(arguments, screen, service):
     if service.is_running():
         screen.line(f"\nthe weir of an earlier run is stopped first ({service.stop():.1f} s)")
     if arguments.fresh:
+        clean_up(screen, service)
         service.forget()
+    server = prefix = None
+    if arguments.arango:
+        server = Server.from_environment(arguments.arango)
+        prefix = Made(service.folder).begin(server)
+        service.flags, service.variables = ["--arango-url", server.url], server.settings(prefix)
     remark = service.choose_ports(arguments.port)
     screen.heading("weir dev")
     if remark:
@@ -295,16 +306,25 @@ def tell(arguments, screen, service):
     screen.good(f"ready after {service.start():.1f} s: events and answers at http://127.0.0.1:{service.port},"
                 f" status and metrics at http://127.0.0.1:{service.port + 1}")
     demo = Demo(screen, service)
+    database = server and InArango(demo, server, prefix)
+    if database:
+        database.introduce()
     demo.load()
     user, seen = demo.person()
     demo.clicks(user, seen)
     item = demo.also()
     demo.history(user)
+    if database:
+        database.counts()
+        database.answers(user)
     if not arguments.no_crash:
         demo.crash()
+        if database:
+            database.counts(" after that")
     if arguments.no_keep:
         screen.heading("The end")
         screen.good(f"weir has stopped ({service.stop():.1f} s); its files are in .demo")
+        clean_up(screen, service)
     else:
         farewell(screen, service, user, item)
     return demo.failures
@@ -315,11 +335,19 @@ def stop(screen, service):
         screen.line(f"stopped process {service.pid} ({service.stop():.1f} s); its files stay in .demo")
     else:
         screen.line("no weir of the demo runs")
+    clean_up(screen, service)
+
+
+def clean_up(screen, service):
+    """Drops the databases that the demo has made, and no others."""
+    for line in Made(service.folder).drop():
+        screen.line(f"  {line}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int)
+    parser.add_argument("--arango")
     for flag in ("--fresh", "--no-crash", "--stop"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--no-keep", "--ci", action="store_true")
@@ -339,6 +367,8 @@ def main():
         problem = "interrupted"
     if arguments.no_keep and service.is_running():
         service.stop()
+    if arguments.no_keep:
+        clean_up(screen, service)
     running = "; weir still runs, scripts/demo --stop ends it" if service.is_running() else ""
     return f"\nscripts/demo: {problem}{running}"
 

@@ -81,6 +81,17 @@ def is_free(port):
     return True
 
 
+def answers(port, path):
+    """Whether a weir answers there with 200."""
+    client = Client(port)
+    try:
+        return client.ask("GET", path)[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()
+
+
 class Service:
     """A weir with its files in one folder, which also remembers where it listens."""
 
@@ -88,6 +99,8 @@ class Service:
         self.binary, self.folder = binary, pathlib.Path(folder)
         self.data, self.log = self.folder / "data", self.folder / "weir.log"
         self.child = None
+        # What else it needs to know: flags, and variables of its environment.
+        self.flags, self.variables = [], {}
         noted = self._noted()
         self.pid, self.port = noted.get("pid"), noted.get("port")
 
@@ -126,14 +139,11 @@ class Service:
         """Starts it and returns after how many seconds it was ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         began = time.monotonic()
-        # Settings of this shell are for another weir; the server's place is the machine's.
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith("WEIR_") or name == "WEIR_NATS_SERVER"}
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 [self.binary, "dev", "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}",
-                 "--admin-listen", f"127.0.0.1:{self.port + 1}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
+                 "--admin-listen", f"127.0.0.1:{self.port + 1}", *self.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), start_new_session=True)
         self.pid = self.child.pid
         (self.folder / "demo.json").write_text(json.dumps({"pid": self.pid, "port": self.port}))
         while not self._is_ready():
@@ -144,14 +154,14 @@ class Service:
             time.sleep(0.02)
         return time.monotonic() - began
 
+    def environment(self):
+        """Settings of this shell are for another weir; the server's place is the machine's."""
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith("WEIR_") or name == "WEIR_NATS_SERVER"}
+        return kept | self.variables
+
     def _is_ready(self):
-        client = Client(self.port)
-        try:
-            return client.ask("GET", "/health/ready")[0] == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            client.close()
+        return answers(self.port, "/health/ready")
 
     def last_lines(self):
         return "\n".join("    " + line for line in self.log.read_text(errors="replace").splitlines()[-8:])
@@ -190,3 +200,49 @@ class Service:
     def forget(self):
         """Removes all its files."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Api:
+    """A weir that only answers, on the database and the nats-server of another; it ends with its block."""
+
+    def __init__(self, service, nats_url):
+        self.service, self.nats_url = service, nats_url
+        self.log, self.data = service.folder / "api.log", service.folder / "api"
+
+    def __enter__(self):
+        began = time.monotonic()
+        shutil.rmtree(self.data, ignore_errors=True)
+        free = (port for port in range(self.service.port + 2, self.service.port + 400, 2)
+                if is_free(port) and is_free(port + 1))
+        self.port = next(free, None)
+        if self.port is None:
+            raise Trouble(f"no two ports from {self.service.port + 2} on are free")
+        environment = self.service.environment() | {"WEIR_IMAGE__DAYS": "1"}
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(
+                [self.service.binary, "api", "--data-dir", self.data, "--nats-url", self.nats_url,
+                 "--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.port + 1}",
+                 *self.service.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
+        try:
+            while not answers(self.port, "/health/ready"):
+                if self.child.poll() is not None or time.monotonic() - began > START_DEADLINE:
+                    raise Trouble(f"weir api does not become ready; its log {self.log} says why")
+                time.sleep(0.02)
+        except BaseException:
+            self.__exit__()
+            raise
+        self.seconds = time.monotonic() - began
+        return self
+
+    def client(self):
+        return Client(self.port)
+
+    def __exit__(self, *failure):
+        self.child.terminate()
+        try:
+            self.child.wait(STOP_DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        shutil.rmtree(self.data, ignore_errors=True)

@@ -148,6 +148,7 @@ impl<S: Store> Shared<S> {
         queue: &Answers,
     ) -> Vec<(Item, Failure)> {
         let (mut applied, mut left) = (Vec::with_capacity(items.len()), Vec::new());
+        let mut impossible = Vec::new();
         for (item, outcome) in items.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Known(Disposition::Applied) => {
@@ -156,18 +157,22 @@ impl<S: Store> Shared<S> {
                 }
                 Outcome::Known(Disposition::Later(failure)) => left.push((item, failure)),
                 Outcome::Known(Disposition::Park(failure)) => {
-                    self.park(item, &failure.code, &failure.text).await;
+                    impossible.push((item, failure.code, failure.text));
                 }
                 Outcome::Undecodable(error) => {
                     WorkerStatus::add(&self.status.undecodable, 1);
                     metrics::counter!(names::PROJECTOR_UNDECODABLE, "code" => error.code())
                         .increment(1);
-                    self.park(item, error.code(), &error.to_string()).await;
+                    impossible.push((item, error.code().to_owned(), error.to_string()));
                 }
             }
         }
+        // First: to set aside may wait for the other stream, and what is applied would be delivered again.
         queue.ack_all(&applied).await;
         self.count(&applied);
+        for (item, reason, error) in impossible {
+            self.park(item, &reason, &error).await;
+        }
         left
     }
 

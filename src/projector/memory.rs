@@ -216,6 +216,8 @@ impl MemoryProjector {
             metrics::histogram!(names::PROJECTOR_LAG).record(late_ms as f64 / 1e3);
             self.changed.get_or_insert_with(Instant::now);
         }
+        // Here too: a log that never rests would keep the image from ever forgetting.
+        self.raise_if_due().await;
         self.snapshot_if_due();
     }
 
@@ -391,4 +393,37 @@ fn load(
     std::fs::rename(path, &aside)
         .map_err(|error| BuildError::SetAside { path: path.to_owned(), error })?;
     Ok(empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventTypes, Parser};
+    use crate::stream::{LogOptions, Nats, NatsOptions};
+
+    #[tokio::test]
+    async fn a_bounded_image_forgets_a_day_while_events_keep_coming() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = "nats://127.0.0.1:9".to_owned();
+        let nats =
+            Nats::connect(NatsOptions { url, ..NatsOptions::default() }).await.expect("begun");
+        let log = EventLog::new(nats, LogOptions::default()).await;
+        let types = Arc::new(EventTypes::builtin());
+        let recent = Recent { days: 3, always: None };
+        let options = Options {
+            snapshot: dir.path().join("graph"),
+            snapshot_every: Duration::from_hours(1),
+            recent: Some(recent),
+        };
+        let upcasters = Upcasters::shipped();
+        let decoder = Decoder::new(Parser::new(types.clone(), upcasters.clone()));
+        let projection = Projection::new(types);
+        let mut projector =
+            MemoryProjector::build(log, decoder, projection, &upcasters, options).expect("built");
+        projector.horizon = recent.horizon(clock::now_ms() - DAY_MS);
+        projector.store.raise(projector.horizon);
+        let batch = Batch { messages: Vec::new(), pending: 5 };
+        projector.take(1, &batch, &Epoch("e".to_owned())).await;
+        assert_eq!(projector.horizon, recent.horizon(clock::now_ms()));
+    }
 }

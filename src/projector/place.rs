@@ -172,7 +172,11 @@ impl Place {
     }
 
     /// Marks the place through which everything is acknowledged. Another worker's mark is as good.
+    ///
+    /// Only if the link held meanwhile: a log that was cut and grew again has another message at that place.
     async fn mark(&self) {
+        let link = self.log.nats().link();
+        let begun = *link.borrow();
         let marked: Result<(), Box<dyn std::error::Error + Send + Sync>> = async {
             let floor = self.log.work(self.consumer.clone()).state().await?.ack_floor;
             let (mut way, revision) = self.read().await?;
@@ -181,6 +185,9 @@ impl Place {
             }
             if let Some(message) = self.log.get(floor).await? {
                 way.marks.push(message.mark());
+                if *link.borrow() != begun {
+                    return Ok(());
+                }
                 self.write(&way, revision).await?;
             }
             Ok(())

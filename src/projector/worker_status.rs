@@ -15,7 +15,6 @@ pub struct WorkerStatus {
     pub applied_puts: AtomicU64,
     pub superseded_puts: AtomicU64,
     pub undecodable: AtomicU64,
-    pub set_aside: AtomicU64,
     pub parked: AtomicU64,
     pub went_back: AtomicU64,
     last_failure: Mutex<Option<LastFailure>>,

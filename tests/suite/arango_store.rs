@@ -121,6 +121,22 @@ async fn a_vertex_that_is_known_is_not_written_again_until_it_is_forgotten() {
 }
 
 #[tokio::test]
+async fn vertices_are_written_again_after_a_collection_or_the_database_was_gone() {
+    let made = Made::ready().await;
+    let store = made.store();
+    let puts = [Put::bare_user("u"), Put::bare_item("i"), made.edge("viewed", "e1")];
+    for number in [1203, 1228] {
+        store.apply(&puts).await;
+        made.server.fault("gone").collection("viewed").elements(number);
+        assert!(matches!(&store.apply(&puts).await[2], Verdict::Failed(_)));
+        made.server.clear_fault("gone");
+        made.server.forget_requests();
+        store.apply(&puts).await;
+        assert_eq!(made.written().len(), 3, "users and items were made anew with it, perhaps");
+    }
+}
+
+#[tokio::test]
 async fn each_element_of_an_answer_is_judged_by_itself() {
     let made = Made::ready().await;
     let puts: Vec<Put<'_>> = ["a", "b", "c", "d", "e"].map(|id| made.edge("viewed", id)).to_vec();

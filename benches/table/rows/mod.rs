@@ -1,5 +1,6 @@
 //! The rows of the table, one file each.
 
+mod arango;
 mod catch_up;
 mod live;
 pub mod memory;

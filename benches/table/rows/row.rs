@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{catch_up, live, memory, ndjson, reads, relay, single};
+use super::{arango, catch_up, live, memory, ndjson, reads, relay, single};
 use crate::bench::Bench;
 use crate::table::Report;
 
@@ -16,6 +16,7 @@ pub enum Row {
     Reads,
     Memory,
     CatchUp,
+    Arango,
 }
 
 impl Row {
@@ -28,6 +29,7 @@ impl Row {
             Self::Reads => "reads",
             Self::Memory => "memory",
             Self::CatchUp => "catch-up",
+            Self::Arango => "arango",
         }
     }
 
@@ -42,6 +44,7 @@ impl Row {
             Self::Reads => "how long does a read take on a graph of a million edges?",
             Self::Memory => "how many bytes does an edge take?",
             Self::CatchUp => "how fast is a log read into an empty graph?",
+            Self::Arango => "how fast do workers bring a log into ArangoDB, and what does it cost?",
         }
     }
 
@@ -55,6 +58,7 @@ impl Row {
             Self::Reads => reads::measure(bench, report),
             Self::Memory => memory::measure(report),
             Self::CatchUp => catch_up::measure(bench, report),
+            Self::Arango => arango::measure(bench, report),
         }
     }
 }

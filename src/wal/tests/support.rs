@@ -61,10 +61,12 @@ pub fn crash_copy(from: &Path, to: &Path) {
     }
 }
 
+/// What is given up while it is copied is left out.
 fn copy_dir(from: &Path, to: &Path) {
+    let Ok(entries) = std::fs::read_dir(from) else { return };
     std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             copy_dir(&entry.path(), &to.join(entry.file_name()));
         } else {
             let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));

@@ -31,6 +31,9 @@ impl ArangoStore {
         let exist = exist.filter(|place| verdicts[**place].as_ref().is_some_and(Verdict::holds));
         self.known().learn(era, exist.filter_map(|place| vertex_hash(&puts[*place])));
         self.write_groups(puts, &groups.edges, &mut verdicts).await;
+        if verdicts.iter().flatten().any(is_gone) {
+            self.forget_known();
+        }
         count(&skip, &verdicts);
         let known = skip.into_iter().map(|skip| skip.then_some(Verdict::Superseded));
         verdicts
@@ -91,6 +94,12 @@ impl ArangoStore {
         let answer = self.database().write(&path, body).await?;
         read(answer.status().as_u16(), answer.body(), documents)
     }
+}
+
+/// Whether a collection or the database was not there: what is made anew in its place is empty.
+fn is_gone(verdict: &Verdict) -> bool {
+    let gone = |code: &str| matches!(code, "arango_1203" | "arango_1228");
+    matches!(verdict, Verdict::Failed(failure) if gone(&failure.code))
 }
 
 /// Cannot happen: every put is in one group, and every group is settled. Failing is the safe side of a defect.
