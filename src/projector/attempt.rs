@@ -80,7 +80,8 @@ impl<S: Store> Shared<S> {
     /// Says whether messages stay here to be tried again: while it may be the store itself that fails,
     /// nothing goes to a queue, where it would only wait longer.
     fn stays(&self, left: &[(Item, Failure)], of: usize, tries: u32) -> bool {
-        let all = left.len() == of && tries < STORE_TRIES && self.gate.doubts();
+        let away = left.iter().any(|(_, failure)| is_away(failure));
+        let all = left.len() == of && tries < STORE_TRIES && (away || self.gate.doubts());
         !left.is_empty() && (self.gate.is_open() || all)
     }
 
@@ -126,7 +127,8 @@ impl<S: Store> Shared<S> {
             Verdict::Failed(failure) if failure.remedy != Remedy::Park => Some(failure),
             _ => None,
         });
-        let turned = self.gate.note(share, first);
+        // A store that nobody reaches fails anew each time, whatever it was asked before.
+        let turned = self.gate.note(share, first || failed.is_some_and(is_away));
         if let Some(failure) = failed {
             metrics::counter!(names::PROJECTOR_FAILURES, "code" => failure.code.clone())
                 .increment(share.failed as u64);
@@ -194,6 +196,11 @@ impl<S: Store> Shared<S> {
         WorkerStatus::add(&self.status.parked, 1);
         self.aside.put(SetAside::park(item, self.generation, reason, error)).await;
     }
+}
+
+/// Whether the store was not reached at all: no event's fault, and no part's.
+fn is_away(failure: &Failure) -> bool {
+    failure.code == "unreachable"
 }
 
 async fn give_back(items: Vec<Item>, queue: &Answers) {

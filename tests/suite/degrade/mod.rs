@@ -4,6 +4,7 @@
 //! needs the stand-in, and is skipped there.
 
 mod generations;
+mod latency;
 mod outage;
 mod queues;
 mod reads;

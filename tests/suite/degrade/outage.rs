@@ -85,7 +85,8 @@ async fn while_arangodb_is_down_events_wait_in_the_log_and_everything_else_goes_
     let graph = in_database(&status, "g1");
     assert!(graph["lag"].as_u64() > Some(800), "{graph:#}");
     assert_eq!((&graph["parked"], &graph["breakerOpen"]), (&json!(0), &json!(true)));
-    assert!(graph["retrying"].as_u64() <= Some(2 * BATCH as u64), "{graph:#}");
+    println!("{} events wait in RETRY, {} in the log", graph["retrying"], graph["lag"]);
+    assert!(graph["retrying"].as_u64() <= Some(10), "{graph:#}");
     // Reads are of the image, which is up to date.
     let applied = |status: &Value| status["generations"][0]["appliedThrough"] == last;
     api.client().status_when("the image has everything", applied).await;

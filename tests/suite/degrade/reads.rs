@@ -150,7 +150,7 @@ async fn with_a_cold_image_and_no_database_an_answer_is_partial_and_comes_soon()
     answered_from(&client, QUESTIONS[0], "arangodb").await;
 
     // One that never answers is no different.
-    site.stand_in().fault("hangs").queries().slow(Duration::from_secs(60));
+    site.stand_in().fault("hangs").queries().slow(Duration::from_mins(1));
     let began = Instant::now();
     let (partial, source) = answers(&client).await;
     assert_eq!((source.as_str(), &partial), ("partial", &whole));
