@@ -11,9 +11,13 @@ use super::following::Followed;
 use super::graphs::GraphsPart;
 use super::roles::Role;
 use super::status::Parts;
+use crate::clock;
 use crate::http::json;
-use crate::projector::Phase;
+use crate::projector::{LastFailure, Phase};
 use crate::query::Database;
+
+/// How long a failure is told after it, in milliseconds.
+const RECENT_MS: i64 = 30_000;
 
 /// What decides on readiness, at one moment; what a process has not is absent.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub(super) struct DatabaseFacts {
     pub waiting: Option<String>,
     /// Whether its breaker for writes is open.
     pub writes_fail: bool,
+    /// What failed within the last half a minute.
+    pub failing: Option<String>,
     /// Whether reads fail so often that they are not tried.
     pub reads_fail: bool,
 }
@@ -86,7 +92,11 @@ fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
     let mut facts = DatabaseFacts::default();
     if let Some(following) = &graphs.following {
         match following.all().remove(&graphs.generations.view().active_id()) {
-            Some(Followed::Working(handle)) => facts.writes_fail = handle.gate.is_open(),
+            Some(Followed::Working(handle)) => {
+                facts.writes_fail = handle.gate.is_open();
+                let recent = |failure: &LastFailure| clock::now_ms() - failure.at_ms < RECENT_MS;
+                facts.failing = handle.status.last_failure().filter(recent).map(|one| one.error);
+            }
             Some(Followed::Waiting(why)) => facts.waiting = Some(why),
             None => facts.waiting = Some("the generations are not known yet".to_owned()),
         }
@@ -134,6 +144,9 @@ fn projector(facts: &Facts, degraded: &mut Vec<String>) -> bool {
     let Some(database) = &facts.database else { return log_answers };
     if let Some(why) = &database.waiting {
         degraded.push(format!("the active generation is not written to: {why}"));
+    }
+    if let Some(error) = &database.failing {
+        degraded.push(format!("a part of what goes to ArangoDB fails: {error}"));
     }
     if database.writes_fail {
         degraded.push("ArangoDB does not take events: they wait in the log".to_owned());
@@ -216,6 +229,10 @@ mod tests {
         assert_eq!(ready(&with(DatabaseFacts::default())), [true, true, true]);
         let writes = DatabaseFacts { writes_fail: true, ..DatabaseFacts::default() };
         assert_eq!(ready(&with(writes)), [true, false, true]);
+        let failing =
+            DatabaseFacts { failing: Some("a timeout".into()), ..DatabaseFacts::default() };
+        assert_eq!(ready(&with(failing.clone())), [true, true, true]);
+        assert_eq!(judge(Role::Projector, &with(failing)).degraded.len(), 1);
         let waiting =
             DatabaseFacts { waiting: Some("no database".into()), ..DatabaseFacts::default() };
         assert_eq!(ready(&with(waiting)), [true, false, true]);

@@ -114,7 +114,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("arango.replication_factor", Kind::Count(1, 10), Default::Number(1)),
     field("arango.write_concern", Kind::Count(1, 10), Default::Number(1)),
     field("arango.one_shard", Kind::Bool, Default::Bool(false)),
-    field("arango.request_timeout", Kind::Duration(100, HOUR), Default::Number(10 * SECOND)),
+    field("arango.request_timeout", Kind::Duration(100, HOUR), Default::Number(5 * SECOND)),
     field("arango.query_timeout", Kind::Duration(10, HOUR), Default::Number(2 * SECOND)),
     field("arango.max_in_flight", Kind::Count(1, 1_024), Default::Number(16)),
     field("projector.workers", Kind::Count(1, 64), Default::Number(2)),

@@ -315,7 +315,7 @@ fn an_arangodb_is_an_address_without_a_path() {
 fn copies_and_times_that_contradict_each_other_are_told() {
     let given = Given::file(
         "[arango]\nwrite_concern = 3\nquery_timeout = '20s'\none_shard = 'maybe'\n\
-         database_prefix = '1st'\nuser = ''\n[projector]\nack_wait = '5s'\nworkers = 65",
+         database_prefix = '1st'\nuser = ''\n[projector]\nack_wait = '3s'\nworkers = 65",
     );
     insta::assert_snapshot!(given.problems());
 }
