@@ -63,6 +63,16 @@ fn percentiles(mut all: Vec<Duration>) -> (f64, f64) {
     (at(0.5), at(0.99))
 }
 
+/// Both of the middle part of those in which some fail, or none: a pause of the machine falls into one of them.
+fn typical(parts: &BTreeMap<u64, Vec<Duration>>, failing: bool) -> (f64, f64) {
+    let meant = parts.iter().filter(|(part, _)| is_failing(**part * A_PART) == failing);
+    let (mut p50, mut p99): (Vec<f64>, Vec<f64>) =
+        meant.map(|(_, all)| percentiles(all.clone())).unzip();
+    p50.sort_by(f64::total_cmp);
+    p99.sort_by(f64::total_cmp);
+    (p50[p50.len() / 2], p99[p99.len() / 2])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_percent_of_failing_events_leave_the_latency_of_the_rest_as_it_was() {
     let Some(site) = Site::failing().await else { return };
@@ -98,12 +108,12 @@ async fn five_percent_of_failing_events_leave_the_latency_of_the_rest_as_it_was(
     assert_eq!((&graph["parked"], &graph["breakerOpen"]), (&json!(0), &json!(false)));
 
     let arrived = watch.arrived.lock().expect("no holder panics").clone();
-    let mut parts: BTreeMap<bool, Vec<Duration>> = BTreeMap::new();
+    let mut parts: BTreeMap<u64, Vec<Duration>> = BTreeMap::new();
     for (number, (id, at)) in (0..).zip(&sent).filter(|(_, (id, _))| !Watch::fails(id)) {
         let took = arrived[id].saturating_duration_since(*at);
-        parts.entry(is_failing(number)).or_default().push(took);
+        parts.entry(number / A_PART).or_default().push(took);
     }
-    let (without, with) = (percentiles(parts[&false].clone()), percentiles(parts[&true].clone()));
+    let (without, with) = (typical(&parts, false), typical(&parts, true));
     println!("live latency in ms (p50, p99): nothing fails {without:.1?}, 5 % fail {with:.1?}");
     // Both parts of one run; a floor, since a busy machine gives and takes some ms.
     assert!(with.0 <= 1.5 * without.0 + 6.0, "p50 {without:?} {with:?}");
