@@ -147,13 +147,19 @@ impl<S: Store> Shared<S> {
         outcomes: Vec<Outcome>,
         queue: &WorkQueue,
     ) -> Vec<(Item, Failure)> {
-        let (mut applied, mut left) = (Vec::with_capacity(items.len()), Vec::new());
+        let mut applied = Vec::with_capacity(items.len());
+        for (item, outcome) in items.iter().zip(&outcomes) {
+            if let Outcome::Known(Disposition::Applied) = outcome {
+                self.close_parked(item).await;
+                applied.push(&item.delivery);
+            }
+        }
+        queue.ack_all(&applied).await;
+        self.count(&applied);
+        let mut left = Vec::new();
         for (item, outcome) in items.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Known(Disposition::Applied) => {
-                    self.close_parked(&item).await;
-                    applied.push(item.delivery);
-                }
+                Outcome::Known(Disposition::Applied) => {}
                 Outcome::Known(Disposition::Later(failure)) => left.push((item, failure)),
                 Outcome::Known(Disposition::Park(failure)) => {
                     self.park(item, &failure.code, &failure.text).await;
@@ -166,12 +172,10 @@ impl<S: Store> Shared<S> {
                 }
             }
         }
-        queue.ack_all(&applied).await;
-        self.count(&applied);
         left
     }
 
-    fn count(&self, applied: &[Delivery]) {
+    fn count(&self, applied: &[&Delivery]) {
         let Some(newest_ms) = applied.iter().map(|one| one.message.time_ms).max() else { return };
         WorkerStatus::add(&self.status.events, applied.len());
         metrics::counter!(names::PROJECTOR_EVENTS).increment(applied.len() as u64);

@@ -89,7 +89,8 @@ async fn measure_all(bench: &Bench, mut report: Report) -> anyhow::Result<Report
             eprintln!("  round {round}, workers: {workers}");
             let number = (round * 10 + workers) as u64;
             acked[place].0.push(read_and_ack(&stored, workers, number).await?);
-            drained[place].0.push(drain(bench, &stored, workers, number).await?);
+            let run = Box::pin(drain(bench, &stored, workers, number)).await?;
+            drained[place].0.push(run);
         }
         bare.0.push(feed(bench, &stored).await?);
     }
@@ -215,7 +216,7 @@ async fn drain(bench: &Bench, stored: &Stored, workers: usize, number: u64) -> a
     let types = parser.types().clone();
     let store = ArangoStore::new(database, types.clone());
     let reads = (Decoder::new(parser), Projection::new(types));
-    let queues = stored.queues(number).await?;
+    let queues = Box::pin(stored.queues(number)).await?;
     let log = queues.control.clone();
     let options = WorkerOptions { workers, batch: BATCH, ack_wait: ACK_WAIT };
     let tally = server.tally(DATABASE)?;

@@ -3,6 +3,7 @@
 //! An acknowledgement is a publish that nobody answers: if it is lost, the message comes again, which
 //! is safe. So nothing here fails, and nothing waits for a link that is down.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use async_nats::Subject;
@@ -66,8 +67,8 @@ fn nak(delay: Duration) -> Bytes {
 }
 
 /// Acknowledges many at once: the connection writes them together.
-pub async fn ack_all(nats: &Nats, deliveries: &[Delivery]) {
-    answer_all(nats, deliveries.iter().map(|delivery| (delivery, ACK))).await;
+pub async fn ack_all<D: Borrow<Delivery>>(nats: &Nats, deliveries: &[D]) {
+    answer_all(nats, deliveries.iter().map(|delivery| (delivery.borrow(), ACK))).await;
 }
 
 /// Gives many back at once.

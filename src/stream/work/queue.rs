@@ -3,6 +3,7 @@
 //! What was handed out and not acknowledged comes again by the server's doing. What was received and not
 //! handed out stays here, and goes back to the others with `release`.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -94,7 +95,7 @@ impl WorkQueue {
     }
 
     /// Acknowledges many deliveries, at the least cost.
-    pub async fn ack_all(&self, deliveries: &[Delivery]) {
+    pub async fn ack_all<D: Borrow<Delivery> + Sync>(&self, deliveries: &[D]) {
         ack_all(&self.nats, deliveries).await;
     }
 
