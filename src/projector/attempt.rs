@@ -149,36 +149,35 @@ impl<S: Store> Shared<S> {
         outcomes: Vec<Outcome>,
         queue: &Answers,
     ) -> Vec<(Item, Failure)> {
-        let (mut applied, mut left) = (Vec::with_capacity(items.len()), Vec::new());
-        let mut impossible = Vec::new();
+        let mut applied = Vec::with_capacity(items.len());
+        for (item, outcome) in items.iter().zip(&outcomes) {
+            if let Outcome::Known(Disposition::Applied) = outcome {
+                self.close_parked(item).await;
+                applied.push(&item.delivery);
+            }
+        }
+        queue.ack_all(&applied).await;
+        self.count(&applied);
+        let mut left = Vec::new();
         for (item, outcome) in items.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Known(Disposition::Applied) => {
-                    self.close_parked(&item).await;
-                    applied.push(item.delivery);
-                }
+                Outcome::Known(Disposition::Applied) => {}
                 Outcome::Known(Disposition::Later(failure)) => left.push((item, failure)),
                 Outcome::Known(Disposition::Park(failure)) => {
-                    impossible.push((item, failure.code, failure.text));
+                    self.park(item, &failure.code, &failure.text).await;
                 }
                 Outcome::Undecodable(error) => {
                     WorkerStatus::add(&self.status.undecodable, 1);
                     metrics::counter!(names::PROJECTOR_UNDECODABLE, "code" => error.code())
                         .increment(1);
-                    impossible.push((item, error.code().to_owned(), error.to_string()));
+                    self.park(item, error.code(), &error.to_string()).await;
                 }
             }
-        }
-        // First: to set aside may wait for the other stream, and what is applied would be delivered again.
-        queue.ack_all(&applied).await;
-        self.count(&applied);
-        for (item, reason, error) in impossible {
-            self.park(item, &reason, &error).await;
         }
         left
     }
 
-    fn count(&self, applied: &[Delivery]) {
+    fn count(&self, applied: &[&Delivery]) {
         let Some(newest_ms) = applied.iter().map(|one| one.message.time_ms).max() else { return };
         WorkerStatus::add(&self.status.events, applied.len());
         metrics::counter!(names::PROJECTOR_EVENTS).increment(applied.len() as u64);

@@ -39,8 +39,10 @@ impl<'e> Batch<'e> {
         projection: &Projection,
         batch: impl IntoIterator<Item = &'e Event<'a>>,
     ) -> Self {
-        let mut all = Vec::new();
-        let mut events = Vec::new();
+        let batch = batch.into_iter();
+        let most = batch.size_hint().1.unwrap_or(0);
+        // An interaction with one item, as most are, is three puts.
+        let (mut all, mut events) = (Vec::with_capacity(3 * most), Vec::with_capacity(most));
         for event in batch {
             let begin = all.len();
             projection.project(event, &mut all);

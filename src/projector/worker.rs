@@ -86,10 +86,7 @@ impl<S: Store> Worker<S> {
                 taken = self.take(queue, turn, room), if in_hand <= room => taken,
             };
             let Some(deliveries) = deliveries else { break };
-            let mut items = Vec::with_capacity(deliveries.len());
-            for delivery in deliveries {
-                items.extend(self.item(delivery, epoch).await);
-            }
+            let items = self.items(deliveries, epoch).await;
             (in_hand, began) = (in_hand + items.len(), Instant::now());
             going.push(async {
                 let count = items.len();
@@ -127,19 +124,23 @@ impl<S: Store> Worker<S> {
         }
     }
 
-    async fn item(&self, delivery: Delivery, epoch: &Arc<Epoch>) -> Option<Item> {
-        match self.source {
-            Source::Log { .. } => Some(Item::fresh(delivery, epoch.clone())),
-            Source::Retry(_) => match Retried::read(delivery) {
-                Ok(retried) => Some(Item::again(retried)),
+    async fn items(&self, deliveries: Vec<Delivery>, epoch: &Arc<Epoch>) -> Vec<Item> {
+        let fresh = |delivery| Item::fresh(delivery, epoch.clone());
+        if let Source::Log { .. } = self.source {
+            return deliveries.into_iter().map(fresh).collect();
+        }
+        let mut items = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match Retried::read(delivery) {
+                Ok(retried) => items.push(Item::again(retried)),
                 Err(unreadable) => {
                     let (error, delivery) = *unreadable;
                     // Nothing of weir writes such a message, and nobody can do anything with it.
                     tracing::warn!(%error, sequence = delivery.message.sequence, "RETRY holds a message that is no entry");
                     delivery.ack().await;
-                    None
                 }
-            },
+            }
         }
+        items
     }
 }

@@ -89,7 +89,8 @@ async fn measure_all(bench: &Bench, mut report: Report) -> anyhow::Result<Report
             eprintln!("  round {round}, workers: {workers}");
             let number = (round * 10 + workers) as u64;
             acked[place].0.push(read_and_ack(&stored, workers, number).await?);
-            drained[place].0.push(Box::pin(drain(bench, &stored, workers, number)).await?);
+            let run = Box::pin(drain(bench, &stored, workers, number)).await?;
+            drained[place].0.push(run);
         }
         bare.0.push(feed(bench, &stored).await?);
     }

@@ -3,6 +3,7 @@
 //! An acknowledgement is a publish that nobody answers: if it is lost, the message comes again, which
 //! is safe. So nothing here fails, and nothing waits for a link that is down.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use async_nats::Subject;
@@ -71,8 +72,8 @@ pub struct Answers(pub(super) Nats);
 
 impl Answers {
     /// Acknowledges many deliveries at once: the connection writes them together.
-    pub async fn ack_all(&self, deliveries: &[Delivery]) {
-        answer_all(&self.0, deliveries.iter().map(|delivery| (delivery, ACK))).await;
+    pub async fn ack_all<D: Borrow<Delivery> + Sync>(&self, deliveries: &[D]) {
+        answer_all(&self.0, deliveries.iter().map(|delivery| (delivery.borrow(), ACK))).await;
     }
 
     /// Gives many deliveries back, so that somebody gets them at once.

@@ -44,23 +44,22 @@ pub fn group(puts: &[Put<'_>], mut wanted: impl FnMut(&Put<'_>) -> bool) -> Grou
 pub fn batches(puts: &[Put<'_>], collection: Collection, members: &[usize]) -> Vec<Batch> {
     let mut done = Vec::new();
     let mut body = Vec::with_capacity(2 + 192 * members.len().min(ARANGO_BATCH_DOCUMENTS));
-    let (mut begin, mut end_of_last) = (0, 0);
-    let mut document = Vec::new();
+    let mut begin = 0;
     for (place, member) in members.iter().enumerate() {
-        document.clear();
-        encode(&puts[*member], &mut document);
-        let full = place - begin == ARANGO_BATCH_DOCUMENTS
-            || body.len() + document.len() + 2 > ARANGO_BATCH_BYTES;
+        let end = body.len();
+        body.push(if place == begin { b'[' } else { b',' });
+        encode(&puts[*member], &mut body);
+        let full = place - begin == ARANGO_BATCH_DOCUMENTS || body.len() + 1 > ARANGO_BATCH_BYTES;
         if full && place > begin {
-            done.push(batch(collection, &members[begin..place], std::mem::take(&mut body)));
+            let mut next = body.split_off(end);
+            next[0] = b'[';
+            let full = std::mem::replace(&mut body, next);
+            done.push(batch(collection, &members[begin..place], full));
             begin = place;
         }
-        body.push(if place == begin { b'[' } else { b',' });
-        body.extend_from_slice(&document);
-        end_of_last = place + 1;
     }
-    if end_of_last > begin {
-        done.push(batch(collection, &members[begin..end_of_last], body));
+    if begin < members.len() {
+        done.push(batch(collection, &members[begin..], body));
     }
     done
 }

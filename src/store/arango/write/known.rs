@@ -52,11 +52,12 @@ impl Hasher for Taken {
 /// Names a vertex; nothing for an edge.
 pub fn vertex_hash(put: &Put<'_>) -> Option<u128> {
     let Body::Vertex { id, .. } = put.body else { return None };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(if put.collection == Collection::Users { b"u" } else { b"i" });
-    hasher.update(id.as_bytes());
+    // In one go: a hasher that is fed in parts costs twice as much for so little.
+    let mut name = Vec::with_capacity(1 + id.len());
+    name.push(if put.collection == Collection::Users { b'u' } else { b'i' });
+    name.extend_from_slice(id.as_bytes());
     let mut hash = [0; 16];
-    hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    hash.copy_from_slice(&blake3::hash(&name).as_bytes()[..16]);
     Some(u128::from_le_bytes(hash))
 }
 
