@@ -11,13 +11,9 @@ use super::following::Followed;
 use super::graphs::GraphsPart;
 use super::roles::Role;
 use super::status::Parts;
-use crate::clock;
 use crate::http::json;
-use crate::projector::{LastFailure, Phase};
+use crate::projector::Phase;
 use crate::query::Database;
-
-/// How long a failure is told after it, in milliseconds.
-const RECENT_MS: i64 = 30_000;
 
 /// What decides on readiness, at one moment; what a process has not is absent.
 #[derive(Debug, Clone)]
@@ -48,7 +44,7 @@ pub(super) struct DatabaseFacts {
     pub waiting: Option<String>,
     /// Whether its breaker for writes is open.
     pub writes_fail: bool,
-    /// What failed within the last half a minute.
+    /// What failed at the latest attempt.
     pub failing: Option<String>,
     /// Whether reads fail so often that they are not tried.
     pub reads_fail: bool,
@@ -94,8 +90,7 @@ fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
         match following.all().remove(&graphs.generations.view().active_id()) {
             Some(Followed::Working(handle)) => {
                 facts.writes_fail = handle.gate.is_open();
-                let recent = |failure: &LastFailure| clock::now_ms() - failure.at_ms < RECENT_MS;
-                facts.failing = handle.status.last_failure().filter(recent).map(|one| one.error);
+                facts.failing = handle.status.failing().map(|failure| failure.error);
             }
             Some(Followed::Waiting(why)) => facts.waiting = Some(why),
             None => facts.waiting = Some("the generations are not known yet".to_owned()),

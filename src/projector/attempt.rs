@@ -137,7 +137,12 @@ impl<S: Store> Shared<S> {
                 let open = self.gate.is_open();
                 tracing::warn!(generation = self.generation, code = failure.code, error = %failure, open, "the store does not take everything");
             }
-        } else if turned {
+            return;
+        }
+        if share.of > 0 {
+            self.status.note_success();
+        }
+        if turned {
             tracing::info!(generation = self.generation, "the store takes everything again");
         }
     }

@@ -1,6 +1,6 @@
 //! What the workers of one generation tell of themselves.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -17,6 +17,8 @@ pub struct WorkerStatus {
     pub undecodable: AtomicU64,
     pub parked: AtomicU64,
     pub went_back: AtomicU64,
+    /// Whether the latest attempt failed in part.
+    failing: AtomicBool,
     last_failure: Mutex<Option<LastFailure>>,
 }
 
@@ -34,6 +36,16 @@ impl WorkerStatus {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What fails now: the latest failure, unless an attempt succeeded since.
+    pub fn failing(&self) -> Option<LastFailure> {
+        self.last_failure().filter(|_| self.failing.load(Ordering::Relaxed))
+    }
+
+    /// Notes an attempt of which nothing failed.
+    pub(super) fn note_success(&self) {
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
     /// Notes a failure; true if it is another one than the last.
     pub(super) fn note_failure(&self, failure: &Failure) -> bool {
         let last = LastFailure {
@@ -44,6 +56,7 @@ impl WorkerStatus {
         let mut known = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
         let other = known.as_ref().is_none_or(|known| known.code != last.code);
         *known = Some(last);
+        self.failing.store(true, Ordering::Relaxed);
         other
     }
 

@@ -134,7 +134,9 @@ async fn a_generation_made_in_the_flow_becomes_equal_and_is_promoted_and_left_ag
     let projectors =
         [site.on(Weir::projector()).start().await, site.on(Weir::projector()).start().await];
     // The second one's image holds nothing of what is so old, so that the database answers there.
-    let bounded = site.on(Weir::api()).set("image.days", "1").set("arango.query_timeout", "10s");
+    let bounded = site.on(Weir::api()).set("image.days", "1");
+    let times = [("arango.request_timeout", "10s"), ("arango.query_timeout", "10s")];
+    let bounded = times.into_iter().fold(bounded, |api, (key, value)| api.set(key, value));
     let apis = [site.on(Weir::api()).start().await, bounded.start().await];
     let clients = apis.each_ref().map(Weir::client);
     let flow = Flow::start(gateway.client());
