@@ -51,13 +51,23 @@ pub fn sequences(outcome: &ReadOutcome) -> Vec<u64> {
     outcome.entries.iter().map(|(sequence, _)| *sequence).collect()
 }
 
-/// Copies a log's directory as a crash would leave it: marks first, so that none promises too much.
+/// Copies a log's directory as a crash would leave it: marks first, so that none promises too much, and
+/// all of it again if a segment was given up meanwhile, since the marks are from before that.
 pub fn crash_copy(from: &Path, to: &Path) {
-    for name in ["HIGHWATER", "CURSOR", "DAMAGE"] {
-        let _ = std::fs::copy(from.join(name), to.join(name));
-    }
-    for dir in segments(from) {
-        copy_dir(&dir, &to.join(dir.file_name().unwrap()));
+    loop {
+        for name in ["HIGHWATER", "CURSOR", "DAMAGE"] {
+            let _ = std::fs::copy(from.join(name), to.join(name));
+        }
+        let copied = segments(from);
+        for dir in &copied {
+            copy_dir(dir, &to.join(dir.file_name().unwrap()));
+        }
+        if copied.iter().all(|dir| dir.exists()) {
+            return;
+        }
+        for entry in std::fs::read_dir(to).unwrap().flatten().map(|entry| entry.path()) {
+            let _ = std::fs::remove_dir_all(&entry).or_else(|_| std::fs::remove_file(&entry));
+        }
     }
 }
 
