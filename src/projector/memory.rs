@@ -1,6 +1,6 @@
 //! Keeps the graph in memory true to the log.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::decode::{Decoder, Recorded, Undecodable};
+use super::kept::{BuildError, load, write_snapshot};
 use super::parker::Parker;
 use super::progress::Progress;
+use super::recent::Recent;
 use super::status::{LastUndecodable, Phase, Status};
 use crate::clock;
-use crate::event::{Event, TypeIndex, Upcasters};
+use crate::event::{Event, Upcasters};
 use crate::graph::Put;
 use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
-use crate::store::memory::snapshot::{self, Head, LoadError};
-use crate::store::memory::{Graph, Horizon, MemoryStore};
+use crate::store::memory::snapshot::Head;
+use crate::store::memory::{Horizon, MemoryStore};
 use crate::stream::{Batch, Epoch, EventLog, StoredMessage};
 use crate::telemetry::names;
 
@@ -30,31 +32,6 @@ pub struct Options {
     pub snapshot_every: Duration,
     /// Keeps only recent events, for an image in front of a store that has all of them.
     pub recent: Option<Recent>,
-}
-
-/// How much of the past a bounded image holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recent {
-    /// From 1.
-    pub days: u32,
-    /// The type of which everything is kept.
-    pub always: Option<TypeIndex>,
-}
-
-impl Recent {
-    /// The horizon at a time: it moves once a day.
-    fn horizon(self, now_ms: i64) -> Horizon {
-        let today = now_ms.div_euclid(DAY_MS);
-        Horizon { since_ms: Some((today - i64::from(self.days)) * DAY_MS), always: self.always }
-    }
-}
-
-const DAY_MS: i64 = 86_400_000;
-
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    #[error("the damaged snapshot {path} cannot be set aside: {error}")]
-    SetAside { path: PathBuf, error: std::io::Error },
 }
 
 /// Reads the log into a graph in memory, and remembers how far in a snapshot.
@@ -363,60 +340,6 @@ async fn wait(error: &str) {
     tokio::time::sleep(LOG_RETRY).await;
 }
 
-fn write_snapshot(store: &MemoryStore, head: &Head, path: &Path) {
-    let began = Instant::now();
-    match snapshot::write(store, head, path) {
-        Ok(bytes) => tracing::info!(
-            bytes,
-            took_ms = began.elapsed().as_millis() as u64,
-            "the graph was written to its snapshot"
-        ),
-        Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "the snapshot cannot be written; after a restart the log is read from an older place");
-        }
-    }
-}
-
-fn load(
-    path: &Path,
-    projection: &Projection,
-    fingerprint: Fingerprint,
-    horizon: Horizon,
-) -> Result<(MemoryStore, Progress), BuildError> {
-    let began = Instant::now();
-    let types = projection.types();
-    let empty = || {
-        let graph = Graph::bounded(types.clone(), horizon);
-        (MemoryStore::of(graph), Progress::default())
-    };
-    let damaged = match snapshot::load(path, types, fingerprint, horizon) {
-        Ok((graph, head)) => match Progress::decode(&head.progress) {
-            Ok(progress) => {
-                let took_ms = began.elapsed().as_millis() as u64;
-                tracing::info!(
-                    through = progress.applied_through(),
-                    edges = graph.edge_count(),
-                    took_ms,
-                    "the graph was read from its snapshot"
-                );
-                return Ok((MemoryStore::of(graph), progress));
-            }
-            Err(error) => error.to_string(),
-        },
-        Err(LoadError::Missing) => return Ok(empty()),
-        Err(error @ LoadError::OtherProjection { .. }) => {
-            tracing::warn!(%error, "the graph is built anew from the log");
-            return Ok(empty());
-        }
-        Err(error) => error.to_string(),
-    };
-    let aside = path.with_extension(format!("damaged-{}", clock::now_ms()));
-    tracing::warn!(%damaged, aside = %aside.display(), "the snapshot is set aside and the graph built anew from the log");
-    std::fs::rename(path, &aside)
-        .map_err(|error| BuildError::SetAside { path: path.to_owned(), error })?;
-    Ok(empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,7 +365,7 @@ mod tests {
         let projection = Projection::new(types);
         let mut projector =
             MemoryProjector::build(log, decoder, projection, &upcasters, options).expect("built");
-        projector.horizon = recent.horizon(clock::now_ms() - DAY_MS);
+        projector.horizon = recent.horizon(clock::now_ms() - crate::projector::recent::DAY_MS);
         projector.store.raise(projector.horizon);
         let batch = Batch { messages: Vec::new(), pending: 5 };
         projector.take(1, &batch, &Epoch("e".to_owned())).await;
