@@ -10,6 +10,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::following::{Followed, FollowingPart};
+use super::graphs::GraphsPart;
 use super::ready::{Facts, answer, judge};
 use super::status::Parts;
 use crate::http::Problem;
@@ -102,5 +104,24 @@ impl Admin {
         for (name, value) in gauges {
             metrics::gauge!(name).set(value);
         }
+        if let Some(graphs) = graphs {
+            record_databases(graphs);
+        }
+    }
+}
+
+/// Whether databases are written to and read from.
+fn record_databases(graphs: &GraphsPart) {
+    for (id, followed) in graphs.following.as_ref().map(FollowingPart::all).unwrap_or_default() {
+        let (waiting, open) = match followed {
+            Followed::Waiting(_) => (1.0, 0.0),
+            Followed::Working(handle) => (0.0, f64::from(u8::from(handle.gate.is_open()))),
+        };
+        metrics::gauge!(names::PROJECTOR_WAITING, "generation" => id.to_string()).set(waiting);
+        metrics::gauge!(names::PROJECTOR_BREAKER_OPEN, "generation" => id.to_string()).set(open);
+    }
+    let database = graphs.served.as_ref().and_then(|served| served.borrow().database.clone());
+    if let Some(database) = database {
+        metrics::gauge!(names::QUERY_BREAKER_OPEN).set(f64::from(u8::from(database.is_away())));
     }
 }

@@ -46,6 +46,9 @@ pub const PROJECTOR_UNDECODABLE: &str = "weir_projector_undecodable_total";
 pub const PROJECTOR_FAILURES: &str = "weir_projector_failures_total";
 pub const PROJECTOR_SET_ASIDE: &str = "weir_projector_set_aside_total";
 pub const PROJECTOR_LAG: &str = "weir_projector_lag_seconds";
+pub const PROJECTOR_BREAKER_OPEN: &str = "weir_projector_breaker_open";
+pub const PROJECTOR_WAITING: &str = "weir_projector_waiting";
+pub const QUERY_BREAKER_OPEN: &str = "weir_query_breaker_open";
 pub const QUERY_FAILURES: &str = "weir_query_failures_total";
 pub const QUERY_SECONDS: &str = "weir_query_seconds";
 pub const ARANGO_REQUESTS: &str = "weir_arango_requests_total";
@@ -207,6 +210,24 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Histogram,
         unit: Unit::Seconds,
         help: "From a message's time in the stream to its effect in the graph, the newest of each batch",
+    },
+    Metric {
+        name: PROJECTOR_BREAKER_OPEN,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 while a generation's database fails so often that it is left alone, by generation",
+    },
+    Metric {
+        name: PROJECTOR_WAITING,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 while a generation is not written to by this process, by generation; the status says why",
+    },
+    Metric {
+        name: QUERY_BREAKER_OPEN,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "1 while reads from ArangoDB fail so often that most are not tried",
     },
     Metric {
         name: QUERY_FAILURES,

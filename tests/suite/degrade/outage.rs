@@ -73,6 +73,7 @@ async fn while_arangodb_is_down_events_wait_in_the_log_and_everything_else_goes_
     let metrics = reqwest::get(format!("{}/metrics", client.admin_url())).await.expect("an answer");
     let metrics = metrics.text().await.expect("text");
     assert!(metrics.contains("weir_projector_failures_total{code=\"unreachable\"}"), "{metrics}");
+    assert!(metrics.contains("weir_projector_breaker_open{generation=\"g1\"} 1"), "{metrics}");
 
     load.grows_by(1_000).await;
     assert_eq!((load.refused(), load.unanswered()), (0, 0), "the gateway noticed nothing");
