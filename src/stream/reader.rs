@@ -13,7 +13,7 @@ use crate::stream::connection::Link;
 use crate::stream::handle::{GetError, StreamHandle};
 use crate::stream::message::StoredMessage;
 use crate::stream::position::{Epoch, Mark};
-use crate::stream::session::{Session, Verdict};
+use crate::stream::session::{Session, Verdict, gathered, heard};
 
 /// The shortest and the longest wait before a consumer is made again after a failure.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -193,20 +193,10 @@ async fn gather(
         return reopen;
     }
     let silent_at = session.silent_at();
-    // Unconstrained: the scheduler's budget would cut every batch at 128 messages.
-    let gathered = tokio::task::unconstrained(std::future::poll_fn(|cx| session.poll_gather(cx)));
-    tokio::select! {
-        biased;
-        verdict = gathered => verdict,
-        _ = link.changed() => Verdict::Fine,
-        // Heartbeats are heard while gathering, and move the end of patience.
-        () = tokio::time::sleep_until(silent_at) => {
-            if session.silent_at() > silent_at {
-                Verdict::Fine
-            } else {
-                Verdict::Reopen("the server is silent")
-            }
-        }
+    let gathering = std::future::poll_fn(|cx| session.poll_gather(cx));
+    match gathered(gathering, link, silent_at).await {
+        Some(verdict) => verdict,
+        None => heard(silent_at, session.silent_at()),
     }
 }
 

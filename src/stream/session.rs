@@ -11,10 +11,12 @@ use async_nats::{Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::limits;
 use crate::stream::ack_subject;
+use crate::stream::connection::Link;
 use crate::stream::handle::StreamHandle;
 use crate::stream::message::StoredMessage;
 use crate::stream::pulls::Pulls;
@@ -203,6 +205,26 @@ pub fn undelivered(status: StatusCode, message: &Message) -> Result<usize, &'sta
     }
     let count = message.headers.as_ref().and_then(|headers| headers.get(PENDING_MESSAGES));
     count.and_then(|value| value.as_str().parse().ok()).ok_or("the server ended a pull")
+}
+
+/// Waits for what is gathered or for the link to change; `None` once nothing was heard until `silent_at`.
+pub async fn gathered(
+    gathering: impl Future<Output = Verdict>,
+    link: &mut watch::Receiver<Link>,
+    silent_at: Instant,
+) -> Option<Verdict> {
+    tokio::select! {
+        biased;
+        // Unconstrained: the scheduler's budget would cut every batch at 128 messages.
+        verdict = tokio::task::unconstrained(gathering) => Some(verdict),
+        _ = link.changed() => Some(Verdict::Fine),
+        () = tokio::time::sleep_until(silent_at) => None,
+    }
+}
+
+/// Judges the end of patience: heartbeats are heard while gathering, and move it.
+pub fn heard(silent_at: Instant, now_silent_at: Instant) -> Verdict {
+    if now_silent_at > silent_at { Verdict::Fine } else { Verdict::Reopen("the server is silent") }
 }
 
 /// Encodes the pull that is sent over and over. It must take the largest message the server takes.

@@ -14,7 +14,7 @@ use crate::stream::connection::{Link, Nats};
 use crate::stream::handle::StreamHandle;
 use crate::stream::position::Epoch;
 use crate::stream::reader::{BACKOFF, ReadError};
-use crate::stream::session::Verdict;
+use crate::stream::session::{Verdict, gathered, heard};
 use crate::stream::work::admin::prepare;
 use crate::stream::work::delivery::{Answers, Delivery};
 use crate::stream::work::options::WorkOptions;
@@ -163,20 +163,9 @@ async fn gather(
 ) -> Verdict {
     let silent_at = session.silent_at();
     let gathering = std::future::poll_fn(|cx| session.poll_gather(cx, handle, held, most));
-    // Unconstrained: the scheduler's budget would cut every batch at 128 messages.
-    let gathered = tokio::task::unconstrained(gathering);
-    tokio::select! {
-        biased;
-        verdict = gathered => verdict,
-        _ = link.changed() => Verdict::Fine,
-        // Heartbeats are heard while gathering, and move the end of patience.
-        () = tokio::time::sleep_until(silent_at) => {
-            if session.silent_at() > silent_at {
-                Verdict::Fine
-            } else {
-                Verdict::Reopen("the server is silent")
-            }
-        }
+    match gathered(gathering, link, silent_at).await {
+        Some(verdict) => verdict,
+        None => heard(silent_at, session.silent_at()),
     }
 }
 
