@@ -22,6 +22,7 @@ pub mod generation;
 pub mod projector;
 pub mod query;
 pub mod relay;
+pub mod replay;
 
 pub mod broker;
 pub mod http;

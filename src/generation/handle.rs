@@ -135,13 +135,7 @@ impl Generations {
         in_memory: bool,
     ) -> Result<(), ChangeError> {
         self.read().await?.may_create(id)?;
-        let record = Record {
-            id,
-            fingerprint: fingerprint.to_owned(),
-            created_ms: clock::now_ms(),
-            created_by: env!("CARGO_PKG_VERSION").to_owned(),
-            in_memory,
-        };
+        let record = Record { in_memory, ..Record::new(id, fingerprint, clock::now_ms()) };
         self.kv.create(&Record::key(id), encode(&record)).await?;
         Ok(())
     }

@@ -5,6 +5,8 @@
 
 mod handle;
 mod record;
+mod types;
 
 pub use handle::{ChangeError, Generations};
-pub use record::{Active, GenerationId, InvalidId, Record, Refusal, View};
+pub use record::{Active, GenerationId, InvalidId, Record, Refusal, Verified, View};
+pub use types::EventTypeSpec;

@@ -6,6 +6,8 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::types::EventTypeSpec;
+
 /// The key of the active generation.
 pub(super) const ACTIVE: &str = "active";
 const RECORD: &str = "generation.";
@@ -61,7 +63,7 @@ impl TryFrom<String> for GenerationId {
 }
 
 /// What is known of one generation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     pub id: GenerationId,
@@ -74,6 +76,33 @@ pub struct Record {
     /// True while it lives in the memory of processes alone: those make it anew with any projection.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_memory: bool,
+    /// The event types that it is projected with; absent of one that an earlier version made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_types: Option<BTreeMap<String, EventTypeSpec>>,
+    /// From which sequence (inclusive) live follows the log into it; what lies before is a job's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows_from: Option<u64>,
+    /// It holds the log below this sequence alone (exclusive), and nothing follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
+    /// The job that builds it; absent once it is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub building: Option<String>,
+    /// When and through which sequence it was found to be what the log says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+    /// It is being removed: nobody writes to it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retiring: bool,
+}
+
+/// That a generation was compared with the log and did not differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// Through this sequence (inclusive).
+    pub through: u64,
+    pub at_ms: i64,
 }
 
 /// Which generation answers.
@@ -90,7 +119,7 @@ pub struct Active {
 }
 
 /// All generations at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
     pub generations: BTreeMap<GenerationId, Record>,
     pub active: Option<Active>,
@@ -154,6 +183,23 @@ impl View {
 }
 
 impl Record {
+    /// A generation of this projection that follows the log from its beginning.
+    pub fn new(id: GenerationId, fingerprint: &str, now_ms: i64) -> Self {
+        Self {
+            id,
+            fingerprint: fingerprint.to_owned(),
+            created_ms: now_ms,
+            created_by: env!("CARGO_PKG_VERSION").to_owned(),
+            in_memory: false,
+            event_types: None,
+            follows_from: None,
+            as_of: None,
+            building: None,
+            verified: None,
+            retiring: false,
+        }
+    }
+
     /// Says whether a graph in memory may be made anew under this name with another projection: never one
     /// that a database was made for.
     pub(super) fn may_adopt(&self, fingerprint: &str) -> bool {
@@ -174,13 +220,7 @@ mod tests {
     }
 
     fn record(name: &str) -> Record {
-        Record {
-            id: id(name),
-            fingerprint: "f".into(),
-            created_ms: 1,
-            created_by: "0.1.0".into(),
-            in_memory: false,
-        }
+        Record { created_by: "0.1.0".into(), ..Record::new(id(name), "f", 1) }
     }
 
     fn view(names: &[&str], active: Option<Active>) -> View {

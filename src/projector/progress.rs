@@ -80,6 +80,16 @@ impl Progress {
         self.marks.push(last);
     }
 
+    /// Notes that somebody else has applied everything from `from` through `through` (inclusive).
+    pub fn note(&mut self, from: u64, through: u64) {
+        self.applied.insert(from, through);
+    }
+
+    /// The first sequence from `from` on that is not applied.
+    pub fn first_missing(&self, from: u64) -> u64 {
+        self.applied.first_missing(from)
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORM];
         let epoch = self.epoch.as_ref().map_or("", Epoch::as_str);

@@ -31,11 +31,27 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("broker", &["limits", "telemetry"]),
     // Components: what moves events between logs, stores and people. None knows the configuration.
     ("gateway", &["limits", "clock", "event", "graph", "http", "telemetry", "wal"]),
-    ("generation", &["limits", "clock", "stream"]),
+    ("generation", &["limits", "clock", "event", "stream"]),
     ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
     (
         "projector",
         &["limits", "clock", "event", "graph", "projection", "store", "stream", "telemetry"],
+    ),
+    // Jobs stand above what they drive.
+    (
+        "replay",
+        &[
+            "limits",
+            "clock",
+            "event",
+            "graph",
+            "projection",
+            "store",
+            "stream",
+            "telemetry",
+            "generation",
+            "projector",
+        ],
     ),
     ("query", &["limits", "event", "graph", "http", "recommend", "store", "telemetry"]),
     // Configuration knows kinds of values, not components.
