@@ -346,3 +346,10 @@ pub const PROMOTE_LAG_EVENTS: u64 = 1_000;
 /// How long a batch may take before the next one is taken beside it: several times what a write takes, so that
 /// only what has to be tried again is passed by.
 pub const BATCH_PATIENCE: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// Samples of live lag kept for its p99: five seconds of batches, and far more than a p99 needs.
+pub const LAG_SAMPLES: usize = 4_096;
+
+/// How long the consumers of a generation that is retired are left to their last workers: these see it within
+/// a second, and their open requests expire after 30.
+pub const RETIRE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(35);

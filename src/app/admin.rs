@@ -88,12 +88,12 @@ impl Admin {
             ]);
         }
         let graphs = self.parts.graphs.as_ref();
-        if let Some(image) = graphs.and_then(|graphs| graphs.image.as_ref()) {
+        if let Some(image) = graphs.and_then(GraphsPart::image) {
             let (edges, bytes) = {
-                let graph = image.store.read();
+                let graph = image.graph.store.read();
                 (graph.edge_count(), graph.bytes())
             };
-            let applied_through = image.status.applied_through.load(Ordering::Relaxed);
+            let applied_through = image.graph.applied_through();
             gauges.extend([
                 (names::PROJECTOR_APPLIED_THROUGH, number(applied_through)),
                 (names::PROJECTOR_PENDING, number(image.status.pending.load(Ordering::Relaxed))),
@@ -115,12 +115,13 @@ fn record_databases(graphs: &GraphsPart) {
     for (id, followed) in graphs.following.as_ref().map(FollowingPart::all).unwrap_or_default() {
         let (waiting, open) = match followed {
             Followed::Waiting(_) => (1.0, 0.0),
+            Followed::Frozen(_) => (0.0, 0.0),
             Followed::Working(handle) => (0.0, f64::from(u8::from(handle.gate.is_open()))),
         };
         metrics::gauge!(names::PROJECTOR_WAITING, "generation" => id.to_string()).set(waiting);
         metrics::gauge!(names::PROJECTOR_BREAKER_OPEN, "generation" => id.to_string()).set(open);
     }
-    let database = graphs.served.as_ref().and_then(|served| served.borrow().database.clone());
+    let database = graphs.served.as_ref().and_then(|served| served.borrow().database());
     if let Some(database) = database {
         metrics::gauge!(names::QUERY_BREAKER_OPEN).set(f64::from(u8::from(database.is_away())));
     }

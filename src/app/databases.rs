@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::options;
 use super::rules::Rules;
 use crate::config::Settings;
-use crate::event::EventTypes;
 use crate::generation::GenerationId;
 use crate::store::Failure;
 use crate::store::arango::schema::{self, SchemaError, Status, Target};
@@ -16,35 +15,29 @@ use crate::store::arango::{Arango, ArangoStore, Database};
 pub(super) struct Databases {
     pub server: Arango,
     settings: Arc<Settings>,
-    types: Arc<EventTypes>,
-    target: Target,
 }
 
 impl Databases {
     /// The server that is set; `None` if none is. Nothing is sent.
-    pub fn of(settings: &Settings, rules: &Rules) -> anyhow::Result<Option<Self>> {
+    pub fn of(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let Some(options) = options::arango(settings) else { return Ok(None) };
-        Ok(Some(Self {
-            server: Arango::new(options)?,
-            settings: Arc::new(settings.clone()),
-            types: rules.types.clone(),
-            target: options::schema(settings, rules.types.clone()),
-        }))
+        Ok(Some(Self { server: Arango::new(options)?, settings: Arc::new(settings.clone()) }))
     }
 
-    pub fn store(&self, id: GenerationId) -> ArangoStore {
-        ArangoStore::new(self.database(id), self.types.clone())
+    /// The store of a generation that these rules make.
+    pub fn store(&self, id: GenerationId, rules: &Rules) -> ArangoStore {
+        ArangoStore::new(self.database(id), rules.types.clone())
     }
 
     /// Makes what a generation's database lacks.
-    pub async fn migrate(&self, id: GenerationId) -> Result<(), SchemaError> {
+    pub async fn migrate(&self, id: GenerationId, rules: &Rules) -> Result<(), SchemaError> {
         let mut tell = |step: schema::Progress<'_>| tracing::info!(generation = %id, ?step, "making the database");
-        schema::apply(&self.database(id), &self.target, &mut tell).await.map(|_| ())
+        schema::apply(&self.database(id), &self.target(rules), &mut tell).await.map(|_| ())
     }
 
     /// Tells why a generation cannot be written to yet; `None` if it can.
-    pub async fn obstacle(&self, id: GenerationId) -> Option<String> {
-        match self.look(id).await {
+    pub async fn obstacle(&self, id: GenerationId, rules: &Rules) -> Option<String> {
+        match self.look(id, rules).await {
             Ok(Status::UpToDate { .. }) => None,
             Ok(Status::Pending { database, .. } | Status::DatabaseMissing { database }) => {
                 Some(format!(
@@ -59,9 +52,13 @@ impl Databases {
         }
     }
 
-    async fn look(&self, id: GenerationId) -> Result<Status, Failure> {
+    async fn look(&self, id: GenerationId, rules: &Rules) -> Result<Status, Failure> {
         self.server.server().await?;
-        schema::status(&self.database(id), &self.target).await
+        schema::status(&self.database(id), &self.target(rules)).await
+    }
+
+    fn target(&self, rules: &Rules) -> Target {
+        options::schema(&self.settings, rules.types.clone())
     }
 
     fn database(&self, id: GenerationId) -> Database {

@@ -9,7 +9,7 @@ use super::databases::Databases;
 use super::options;
 use super::rules::Rules;
 use crate::config::Settings;
-use crate::generation::{GenerationId, Generations};
+use crate::generation::{Generations, View};
 use crate::stream::{EventLog, Finding, KvStore, Nats, Severity};
 
 /// How long a server that does not answer is waited for.
@@ -47,21 +47,23 @@ pub async fn doctor(
     let sync = log.sync_policy().await.to_string();
     let server_version = nats.server().map_or_else(String::new, |server| server.version);
     let kv = KvStore::new(nats, 1).await;
-    let active = Generations::new(kv, None).read().await.map(|view| view.active_id());
-    let active = active.unwrap_or(GenerationId::FIRST);
-    let arango_version = examine_arango(settings, active, &mut findings).await?;
+    let view = Generations::new(kv, None).read().await.unwrap_or_default();
+    let arango_version = examine_arango(settings, &view, &mut findings).await?;
     Ok(Report { url: url.to_owned(), server_version, sync, arango_version, findings })
 }
 
 /// Looks at ArangoDB and at the active generation's database; returns the server's version.
 async fn examine_arango(
     settings: &Settings,
-    active: GenerationId,
+    view: &View,
     findings: &mut Vec<Finding>,
 ) -> anyhow::Result<Option<String>> {
-    let Some(databases) = Databases::of(settings, &Rules::new(settings)?)? else {
+    let Some(databases) = Databases::of(settings)? else {
         return Ok(None);
     };
+    let own = Rules::new(settings)?;
+    let active = view.active_id();
+    let rules = view.generations.get(&active).map_or(own.clone(), |record| own.reading(record));
     let mut tell = |setting: &str, found: String, expected: &str, remedy: &str| {
         let (setting, expected, remedy) = (setting.into(), expected.into(), remedy.into());
         findings.push(Finding { severity: Severity::Warning, setting, found, expected, remedy });
@@ -75,7 +77,7 @@ async fn examine_arango(
             return Ok(None);
         }
     };
-    if let Some(obstacle) = databases.obstacle(active).await {
+    if let Some(obstacle) = databases.obstacle(active, &rules).await {
         tell("the active generation", obstacle, "writable", "do what it says");
     }
     Ok(Some(version))

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::beside::Beside;
 use super::databases::Databases;
 use super::rules::Rules;
-use crate::generation::{GenerationId, Generations, Record};
+use crate::generation::{EventTypeSpec, GenerationId, Generations, Record};
 use crate::projection::Projection;
 use crate::projector::{Decoder, Queues, WorkerOptions, Workers, WorkersHandle};
 use crate::stream::EventLog;
@@ -23,6 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(super) enum Followed {
     /// Nobody writes to it, for a reason.
     Waiting(String),
+    /// It holds the log below this sequence alone, and nothing follows.
+    Frozen(u64),
     Working(WorkersHandle),
 }
 
@@ -35,8 +38,8 @@ impl FollowingPart {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn knows(&self, id: GenerationId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    fn forget(&self, id: GenerationId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     fn set(&self, id: GenerationId, followed: Followed) {
@@ -69,66 +72,85 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// Follows whatever generations there are until told to stop.
+    /// Follows whatever generations there are until told to stop; one that is gone or going is left alone.
     pub async fn run(self, stop: CancellationToken) {
         let mut views = self.generations.watch();
-        let mut running = JoinSet::new();
+        let mut running: BTreeMap<GenerationId, (CancellationToken, JoinHandle<()>)> =
+            BTreeMap::new();
         loop {
             let view = views.borrow_and_update().clone();
-            for record in view.generations.values().filter(|record| !self.part.knows(record.id)) {
-                self.part.set(record.id, Followed::Waiting("looking at its database".to_owned()));
-                running.spawn(self.clone().follow(record.clone(), stop.clone()));
+            let wanted =
+                |id: &GenerationId| view.generations.get(id).is_some_and(|record| !record.retiring);
+            let gone = running.keys().copied().filter(|id| !wanted(id)).collect::<Vec<_>>();
+            for id in gone {
+                let (token, task) = running.remove(&id).expect("just found");
+                token.cancel();
+                task.await.ok();
+                self.part.forget(id);
+            }
+            for record in view.generations.values().filter(|record| wanted(&record.id)) {
+                running.entry(record.id).or_insert_with(|| {
+                    let why = "looking at its database".to_owned();
+                    self.part.set(record.id, Followed::Waiting(why));
+                    let token = stop.child_token();
+                    let follow = self.clone().follow(record.clone(), token.clone());
+                    (token, tokio::spawn(follow))
+                });
             }
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = views.changed() => if changed.is_err() { break },
             }
         }
-        running.join_all().await;
+        join_all(running.into_values().map(|(_, task)| task)).await;
     }
 
     async fn follow(self, record: Record, stop: CancellationToken) {
-        let ours = self.rules.fingerprint();
-        if record.fingerprint != ours {
-            let why = format!(
-                "it was made by another projection ({}, this one is {ours}); a changed projection needs a \
-                 new generation: weir generation create",
-                record.fingerprint
-            );
-            return self.part.waiting(record.id, why);
-        }
+        let rules = match self.rules.of_record(&record) {
+            Ok(rules) => rules,
+            Err(why) => return self.part.waiting(record.id, why),
+        };
         let ready = tokio::select! {
             () = stop.cancelled() => false,
-            () = self.until_writable(record.id) => true,
+            () = self.until_writable(record.id, &rules) => true,
         };
-        if ready {
-            if record.in_memory
-                && let Err(error) = self.generations.claim(&record).await
-            {
+        if !ready {
+            return;
+        }
+        if let Some(until) = record.as_of {
+            return self.part.set(record.id, Followed::Frozen(until));
+        }
+        if record.in_memory {
+            let claim = |record: &mut Record| {
+                record.in_memory = false;
+                record.event_types.get_or_insert_with(|| EventTypeSpec::all(&rules.types));
+            };
+            if let Err(error) = self.generations.change(record.id, claim).await {
                 tracing::warn!(generation = %record.id, %error, "the generation still counts as one in memory alone");
             }
-            self.work(record.id, stop).await;
         }
+        self.work(&record, &rules, stop).await;
     }
 
-    async fn until_writable(&self, id: GenerationId) {
+    async fn until_writable(&self, id: GenerationId, rules: &Rules) {
         loop {
             // Producers find the stream, whatever becomes of the database.
             if let Err(error) = self.logs.1.ensure().await {
                 tracing::debug!(%error, "the stream cannot be looked at now");
             }
             if self.migrates
-                && let Err(error) = self.databases.migrate(id).await
+                && let Err(error) = self.databases.migrate(id, rules).await
             {
                 self.part.waiting(id, error.to_string());
             }
-            let Some(why) = self.databases.obstacle(id).await else { return };
+            let Some(why) = self.databases.obstacle(id, rules).await else { return };
             self.part.waiting(id, why);
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    async fn work(&self, id: GenerationId, stop: CancellationToken) {
+    async fn work(&self, record: &Record, rules: &Rules, stop: CancellationToken) {
+        let id = record.id;
         let queues = Queues {
             reading: self.logs.0.clone(),
             control: self.logs.1.clone(),
@@ -137,11 +159,10 @@ impl Following {
             parked: self.beside.parked.clone(),
             open: self.beside.parked.open_ids(id.number()),
         };
-        let reads =
-            (Decoder::new(self.rules.parser.clone()), Projection::new(self.rules.types.clone()));
-        let store = self.databases.store(id);
-        let (workers, handle) =
-            Workers::build(id.number(), store, reads, queues, self.options.clone());
+        let reads = (Decoder::new(rules.parser.clone()), Projection::new(rules.types.clone()));
+        let store = self.databases.store(id, rules);
+        let options = WorkerOptions { begins: record.follows_from, ..self.options.clone() };
+        let (workers, handle) = Workers::build(id.number(), store, reads, queues, options);
         tracing::info!(generation = %id, workers = self.options.workers, "the database follows the log");
         self.part.set(id, Followed::Working(handle));
         workers.run(stop).await;

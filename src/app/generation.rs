@@ -87,14 +87,17 @@ impl Registry {
     /// Makes a generation: first its database, then the record that has projectors follow the log into it.
     pub async fn create(&self, id: GenerationId) -> anyhow::Result<Listed> {
         self.generations.read().await?.may_create(id)?;
-        let Some(databases) = Databases::of(&self.settings, &self.rules)? else {
+        let Some(databases) = Databases::of(&self.settings)? else {
             bail!(
                 "a generation needs a database of its own: set arango.url (a graph in memory is made anew \
                  by every start with another projection)"
             )
         };
-        databases.migrate(id).await.context("the database of the generation cannot be made")?;
-        self.generations.create(id, &self.rules.fingerprint(), false).await?;
+        databases
+            .migrate(id, &self.rules)
+            .await
+            .context("the database of the generation cannot be made")?;
+        self.generations.create(&self.rules.record(id)).await?;
         self.one(id).await
     }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::following::{Followed, FollowingPart};
 use super::graphs::GraphsPart;
-use super::image::ImagePart;
-use crate::generation::{GenerationId, View};
+use super::images::ImagePart;
+use crate::generation::{GenerationId, Record, View};
 use crate::projector::{LastFailure, LastUndecodable, Phase, WorkersHandle};
 use crate::store::memory::Counts;
 use crate::stream::LogState;
@@ -66,12 +66,12 @@ enum OfStore {
     },
 }
 
-/// Tells of all graphs of a process: the image first.
+/// Tells of all graphs of a process: those in memory first.
 pub(super) async fn all(graphs: &GraphsPart, log: Option<&LogState>) -> Vec<Graph> {
     let view = graphs.generations.view();
     let mut told = Vec::new();
-    if let Some(image) = &graphs.image {
-        told.push(of_image(graphs, &view, image, log).await);
+    for (id, active, image) in images(graphs, &view) {
+        told.push(of_image(graphs, (id, active), &image, log).await);
     }
     let followed = graphs.following.as_ref().map(FollowingPart::all).unwrap_or_default();
     for (id, followed) in followed {
@@ -80,24 +80,37 @@ pub(super) async fn all(graphs: &GraphsPart, log: Option<&LogState>) -> Vec<Grap
     told
 }
 
+/// The graphs in memory with the generations that they are told under. In front of a database, that is the one
+/// that answers, for the image serves all of its projection.
+fn images(graphs: &GraphsPart, view: &View) -> Vec<(GenerationId, bool, ImagePart)> {
+    let Some(images) = &graphs.images else { return Vec::new() };
+    let active = view.active_id();
+    if graphs.databases.is_some() || view.generations.is_empty() {
+        let image = images.active(view).or_else(|| images.all().values().next().cloned());
+        return image.map(|image| (active, true, image)).into_iter().collect();
+    }
+    let held = |record: &Record| Some((record.id, record.id == active, images.of(record)?));
+    view.generations.values().filter_map(held).collect()
+}
+
 async fn of_image(
     graphs: &GraphsPart,
-    view: &View,
+    (id, active): (GenerationId, bool),
     image: &ImagePart,
     log: Option<&LogState>,
 ) -> Graph {
     // With databases, their workers set aside; alone, the image's projector does.
     let alone = graphs.databases.is_none() && graphs.following.is_none();
-    let aside = if alone { aside(graphs, view.active_id()).await } else { Aside::default() };
+    let aside = if alone { aside(graphs, id).await } else { Aside::default() };
     let status = &image.status;
-    let graph = image.store.read();
+    let graph = image.graph.store.read();
     // Read behind the graph's lock: the digest is of at least this place.
-    let applied_through = status.applied_through.load(Ordering::Acquire);
+    let applied_through = image.graph.applied_through();
     let pending = status.pending.load(Ordering::Relaxed);
     let lag = log.map_or(pending, |log| log.last_sequence.saturating_sub(applied_through));
     Graph {
-        id: view.active_id().to_string(),
-        state: "active",
+        id: id.to_string(),
+        state: if active { "active" } else { "following" },
         store: "memory",
         phase: status.phase(),
         applied_through,
@@ -127,6 +140,9 @@ async fn of_database(
     let (handle, waiting) = match followed {
         Followed::Working(handle) => (Some(handle), None),
         Followed::Waiting(why) => (None, Some(why.clone())),
+        Followed::Frozen(until) => {
+            (None, Some(format!("it holds the log below {until}, and follows nothing")))
+        }
     };
     let place = place(handle, log).await;
     let aside = aside(graphs, id).await;

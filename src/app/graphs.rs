@@ -8,19 +8,18 @@ use tokio_util::sync::CancellationToken;
 use super::beside::Beside;
 use super::databases::Databases;
 use super::following::{Following, FollowingPart};
-use super::image::{Image, ImagePart};
+use super::images::{ImageKeeper, ImagePart, Images};
 use super::options::{self, Layout};
 use super::roles::{Role, Roles};
 use super::rules::Rules;
 use super::serving::Servant;
 use super::tasks::Stage;
+use super::tending::Tending;
 use super::wire::Wire;
 use crate::config::Settings;
-use crate::generation::{GenerationId, Generations};
+use crate::generation::{GenerationId, Generations, Record};
 use crate::limits::LOG_RETRY;
-use crate::projection::Projection;
-use crate::projector::{Decoder, MemoryProjector, Parker, Queues, Workers};
-use crate::query::Serving;
+use crate::query::Served;
 
 /// What can be asked of the graphs while they run.
 #[derive(Clone)]
@@ -29,8 +28,18 @@ pub(super) struct GraphsPart {
     pub beside: Beside,
     pub databases: Option<Databases>,
     pub following: Option<FollowingPart>,
-    pub image: Option<ImagePart>,
-    pub served: Option<watch::Receiver<Arc<Serving>>>,
+    pub images: Option<Images>,
+    pub served: Option<watch::Receiver<Arc<Served>>>,
+    pub rules: Rules,
+    /// Whether events are applied here for all, and not for this process's own reads alone.
+    pub projects: bool,
+}
+
+impl GraphsPart {
+    /// The graph in memory of what answers.
+    pub fn image(&self) -> Option<ImagePart> {
+        self.images.as_ref()?.active(&self.generations.view())
+    }
 }
 
 /// Graphs that were built and do not run.
@@ -38,10 +47,7 @@ pub(super) struct Graphs {
     pub part: GraphsPart,
     /// Where the generations are remembered, for reads without NATS.
     remembered: Option<std::path::PathBuf>,
-    fingerprint: String,
-    makes_first: bool,
-    projector: Option<MemoryProjector>,
-    again: Option<Workers<crate::store::memory::MemoryStore>>,
+    images: Option<ImageKeeper>,
     following: Option<Following>,
     servant: Option<Servant>,
 }
@@ -60,90 +66,73 @@ impl Graphs {
             return Ok(None);
         }
         let beside = Beside::open(settings, wire).await?;
-        let databases = Databases::of(settings, rules)?;
+        let databases = Databases::of(settings)?;
         let remembered = serves.then(|| layout.generations());
         let generations = Generations::new(beside.kv.clone(), remembered.as_deref());
-        let mut image = None;
-        if serves {
-            image = Some(Image::build(settings, layout, rules, wire).await?);
-        }
-        let part = image.as_ref().map(|image| image.part.clone());
-        let mut graphs = Self {
-            remembered,
-            fingerprint: rules.fingerprint(),
-            makes_first: projects,
-            projector: image.map(|image| image.projector),
-            again: None,
+        let part = GraphsPart {
+            generations,
+            beside,
+            databases,
             following: None,
-            servant: None,
-            part: GraphsPart {
-                generations,
-                beside,
-                databases,
-                following: None,
-                image: part,
-                served: None,
-            },
+            images: None,
+            served: None,
+            rules: rules.clone(),
+            projects,
         };
-        graphs.serve();
-        if projects {
-            graphs.project(settings, roles, rules, wire).await?;
+        let mut graphs = Self { part, remembered, images: None, following: None, servant: None };
+        let tending = if projects { graphs.project(settings, roles, wire).await? } else { None };
+        if serves {
+            Box::pin(graphs.serve(settings, layout, wire, tending)).await?;
         }
         Ok(Some(graphs))
     }
 
-    fn serve(&mut self) {
+    async fn serve(
+        &mut self,
+        settings: &Settings,
+        layout: &Layout,
+        wire: &Wire,
+        tending: Option<Tending>,
+    ) -> anyhow::Result<()> {
         let part = &mut self.part;
-        if let Some(image) = &part.image {
-            let (servant, served) =
-                Servant::new(part.generations.clone(), image.clone(), part.databases.clone());
-            self.servant = Some(servant);
-            part.served = Some(served);
-        }
+        let (rules, generations) = (&part.rules, part.generations.clone());
+        let keeper =
+            ImageKeeper::build(settings, layout, rules, wire, generations.clone(), tending).await?;
+        let images = keeper.part.clone();
+        let (servant, served) =
+            Servant::new(generations, images.clone(), part.databases.clone(), rules.clone());
+        part.images = Some(images);
+        part.served = Some(served);
+        self.images = Some(keeper);
+        self.servant = Some(servant);
+        Ok(())
     }
 
-    /// Follows the log into databases; without any, the image is the graph, and parks what is no event.
+    /// Follows the log into databases; without any, the graphs in memory are what there is, and are tended.
     async fn project(
         &mut self,
         settings: &Settings,
         roles: Roles,
-        rules: &Rules,
         wire: &Wire,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<Tending>> {
         let logs = (wire.open("projector").await?, wire.open("projector control").await?);
-        let options = options::workers(settings);
-        let beside = self.part.beside.clone();
-        if let Some(databases) = self.part.databases.clone() {
-            let part = FollowingPart::default();
-            self.part.following = Some(part.clone());
-            self.following = Some(Following {
-                generations: self.part.generations.clone(),
-                databases,
-                beside,
-                rules: rules.clone(),
-                logs,
-                options,
-                migrates: roles == Roles::DEV,
-                part,
-            });
-        } else if let Some(projector) = self.projector.take() {
-            let generation = GenerationId::FIRST.number();
-            let open = beside.parked.open_ids(generation);
-            let parker = Parker::new(generation, beside.parked.clone(), open.clone());
-            let queues = Queues {
-                reading: logs.0,
-                control: logs.1,
-                kv: beside.kv,
-                retry: beside.retry,
-                parked: beside.parked,
-                open,
-            };
-            let reads = (Decoder::new(rules.parser.clone()), Projection::new(rules.types.clone()));
-            let (again, _) = Workers::build(generation, projector.store(), reads, queues, options);
-            self.again = Some(again);
-            self.projector = Some(projector.parking(parker));
-        }
-        Ok(())
+        let (options, beside) = (options::workers(settings), self.part.beside.clone());
+        let Some(databases) = self.part.databases.clone() else {
+            return Ok(Some(Tending { beside, logs, options }));
+        };
+        let part = FollowingPart::default();
+        self.part.following = Some(part.clone());
+        self.following = Some(Following {
+            generations: self.part.generations.clone(),
+            databases,
+            beside,
+            rules: self.part.rules.clone(),
+            logs,
+            options,
+            migrates: roles == Roles::DEV,
+            part,
+        });
+        Ok(None)
     }
 
     /// Starts everything.
@@ -156,17 +145,15 @@ impl Graphs {
         if let Some(servant) = self.servant {
             watchers.spawn("the choice of what is served", servant.run(watchers.token()));
         }
-        if self.makes_first {
+        if self.part.projects {
             // A graph in memory is made anew by another projection; a database never is.
             let in_memory = self.part.databases.is_none();
-            let first = make_first(generations, self.fingerprint, in_memory, watchers.token());
-            watchers.spawn("the first generation", first);
+            let first = Record { in_memory, ..self.part.rules.record(GenerationId::FIRST) };
+            let making = make_first(generations, first, watchers.token());
+            watchers.spawn("the first generation", making);
         }
-        if let Some(projector) = self.projector {
-            movers.spawn("the image", projector.run(movers.token()));
-        }
-        if let Some(again) = self.again {
-            movers.spawn("what is tried again", again.run_again(movers.token()));
+        if let Some(images) = self.images {
+            movers.spawn("the graphs in memory", images.run(movers.token()));
         }
         if let Some(following) = self.following {
             movers.spawn("the projector", following.run(movers.token()));
@@ -175,14 +162,9 @@ impl Graphs {
 }
 
 /// Makes the first generation if there is none, as soon as that can be done; then waits for the end.
-async fn make_first(
-    generations: Generations,
-    fingerprint: String,
-    in_memory: bool,
-    stop: CancellationToken,
-) {
+async fn make_first(generations: Generations, first: Record, stop: CancellationToken) {
     let making = async {
-        while let Err(error) = generations.ensure_first(&fingerprint, in_memory).await {
+        while let Err(error) = generations.ensure_first(&first).await {
             tracing::debug!(%error, "the first generation cannot be made yet");
             tokio::time::sleep(LOG_RETRY).await;
         }

@@ -19,13 +19,14 @@ use crate::{broker, gateway, projector, relay, stream, wal};
 pub(super) const PURCHASE_TYPE: &str = "purchased";
 
 /// How long after a change the graph is written to its snapshot.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(20);
 
 /// What the server may store beside the streams. The server reserves a stream's bound when the
 /// stream is made, so its own bound follows from the stream's, not from the disk of the moment.
 const BROKER_SPARE_BYTES: u64 = 1 << 30;
 
 /// What lies where in the data directory.
+#[derive(Clone)]
 pub(super) struct Layout(PathBuf);
 
 impl Layout {
@@ -56,8 +57,14 @@ impl Layout {
         self.0.join("nats")
     }
 
-    pub fn snapshot(&self, bounded: bool) -> PathBuf {
-        self.0.join("graph").join(if bounded { "recent.snapshot" } else { "g1.snapshot" })
+    /// The file of a graph in memory; one that is bounded has another.
+    pub fn snapshot(&self, graph: &str, bounded: bool) -> PathBuf {
+        let name = match (graph, bounded) {
+            ("g1", true) => "recent.snapshot".to_owned(),
+            (graph, true) => format!("{graph}.recent.snapshot"),
+            (graph, false) => format!("{graph}.snapshot"),
+        };
+        self.0.join("graph").join(name)
     }
 
     /// The generations as they were seen last.
@@ -203,15 +210,16 @@ pub(super) fn image(
     settings: &Settings,
     layout: &Layout,
     rules: &Rules,
+    graph: &str,
 ) -> anyhow::Result<projector::Options> {
     let always = rules.types.find(PURCHASE_TYPE);
     let recent = settings.image.days.map(|days| projector::Recent { days, always });
-    let snapshot = layout.snapshot(recent.is_some());
+    let snapshot = layout.snapshot(graph, recent.is_some());
     if let Some(folder) = snapshot.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY, recent })
+    Ok(projector::Options { snapshot, snapshot_every: SNAPSHOT_EVERY, recent, until: None })
 }
 
 pub(super) fn workers(settings: &Settings) -> projector::WorkerOptions {
@@ -220,5 +228,6 @@ pub(super) fn workers(settings: &Settings) -> projector::WorkerOptions {
         workers: from.workers,
         batch: from.batch_events,
         ack_wait: from.ack_wait,
+        begins: None,
     }
 }

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::http::{App, Bound, bind, serve};
-use crate::query::{self, Query};
+use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
 /// Runs roles until a signal or until a component fails, then drains under the configured deadline.
@@ -87,7 +87,6 @@ struct Built {
     parts: Parts,
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
-    rules: Rules,
 }
 
 impl Built {
@@ -111,7 +110,7 @@ impl Built {
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, inlet, graphs, rules })
+        Ok(Self { parts, inlet, graphs })
     }
 
     async fn serve(
@@ -120,7 +119,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, inlet, graphs, rules } = self;
+        let Self { parts, inlet, graphs } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -132,7 +131,7 @@ impl Built {
         let listen = ports.public.as_ref().map(|bound| bound.address().to_string());
 
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
-        let query = query(&parts, &rules);
+        let query = query(&parts);
         if let Some(bound) = ports.public {
             let app = public_app(gateway, query, &console);
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
@@ -196,10 +195,8 @@ async fn drain(mut stages: Stages, parts: &Parts) {
 }
 
 /// The reads over what is served, if this process serves anything.
-fn query(parts: &Parts, rules: &Rules) -> Option<Query> {
-    let served = parts.graphs.as_ref()?.served.clone()?;
-    let options = query::Options { purchase_type: options::PURCHASE_TYPE.to_owned() };
-    Some(Query::new(served, rules.types.clone(), &options))
+fn query(parts: &Parts) -> Option<Query> {
+    parts.graphs.as_ref()?.served.clone().map(Query::new)
 }
 
 fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {

@@ -1,7 +1,5 @@
 //! Readiness: whether a role can do its own duty, and what is degraded.
 
-use std::sync::atomic::Ordering;
-
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
@@ -69,9 +67,9 @@ impl Facts {
     pub fn of(parts: &Parts, draining: &CancellationToken) -> Self {
         let wal = parts.inlet.as_ref().map(|inlet| inlet.wal.status());
         let graphs = parts.graphs.as_ref();
-        let image = graphs.and_then(|graphs| graphs.image.as_ref()).map(|image| ImageFacts {
+        let image = graphs.and_then(GraphsPart::image).map(|image| ImageFacts {
             phase: image.status.phase(),
-            applied_through: image.status.applied_through.load(Ordering::Relaxed),
+            applied_through: image.graph.applied_through(),
         });
         Self {
             draining: draining.is_cancelled(),
@@ -93,12 +91,14 @@ fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
                 facts.failing = handle.status.failing().map(|failure| failure.error);
             }
             Some(Followed::Waiting(why)) => facts.waiting = Some(why),
+            Some(Followed::Frozen(until)) => {
+                facts.waiting = Some(format!("it holds the log below {until} alone"));
+            }
             None => facts.waiting = Some("the generations are not known yet".to_owned()),
         }
     }
     if let Some(served) = &graphs.served {
-        let serving = served.borrow();
-        facts.reads_fail = serving.database.as_ref().is_some_and(Database::is_away);
+        facts.reads_fail = served.borrow().database().as_ref().is_some_and(Database::is_away);
     }
     Some(facts)
 }

@@ -1,65 +1,119 @@
-//! Says at every moment which generation is served, and from what.
+//! Says at every moment which generation is served, from what, and which others can be asked for by name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::databases::Databases;
-use super::image::ImagePart;
-use crate::generation::{GenerationId, Generations, View};
-use crate::query::{Database, Image, Serving};
+use super::images::{ImagePart, Images};
+use super::options;
+use super::rules::Rules;
+use crate::generation::{GenerationId, Generations, Record, View};
+use crate::query::{Database, Image, Served, Serving};
 
-/// Follows the active generation for the reads of this process.
+/// Follows the generations for the reads of this process.
 pub(super) struct Servant {
     generations: Generations,
-    image: ImagePart,
-    databases: Option<Databases>,
-    served: watch::Sender<Arc<Serving>>,
-    /// What is served; kept, since it remembers how the last reads went.
-    now: (GenerationId, Option<Database>),
+    images: Images,
+    rules: Rules,
+    served: watch::Sender<Arc<Served>>,
+    databases: Known,
+}
+
+/// The databases that are read from; kept, since they remember how the last reads went.
+struct Known {
+    server: Option<Databases>,
+    databases: BTreeMap<GenerationId, (String, Database)>,
 }
 
 impl Servant {
     pub fn new(
         generations: Generations,
-        image: ImagePart,
+        images: Images,
         databases: Option<Databases>,
-    ) -> (Self, watch::Receiver<Arc<Serving>>) {
-        let view = generations.view();
-        let now = (view.active_id(), database(databases.as_ref(), view.active_id()));
-        let (served, receiver) = watch::channel(Arc::new(serving(&view, &image, &now)));
-        (Self { generations, image, databases, served, now }, receiver)
+        rules: Rules,
+    ) -> (Self, watch::Receiver<Arc<Served>>) {
+        let (served, receiver) = watch::channel(Arc::new(Served::default()));
+        let databases = Known { server: databases, databases: BTreeMap::new() };
+        let mut servant = Self { generations, images, rules, served, databases };
+        servant.look();
+        (servant, receiver)
     }
 
     /// Serves what is active until told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut views = self.generations.watch();
+        let (mut views, mut images) = (self.generations.watch(), self.images.watch());
         loop {
-            let view = views.borrow_and_update().clone();
-            let active = view.active_id();
-            if active != self.now.0 {
-                self.now = (active, database(self.databases.as_ref(), active));
-            }
-            self.served.send_replace(Arc::new(serving(&view, &self.image, &self.now)));
+            views.borrow_and_update();
+            images.borrow_and_update();
+            self.look();
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = views.changed() => if changed.is_err() { return },
+                changed = images.changed() => if changed.is_err() { return },
             }
         }
     }
+
+    fn look(&mut self) {
+        let view = self.generations.view();
+        self.databases.databases.retain(|id, _| view.generations.contains_key(id));
+        let mut all = BTreeMap::new();
+        for record in view.generations.values().filter(|record| !record.retiring) {
+            all.insert(record.id.to_string(), Arc::new(self.serving(record)));
+        }
+        let active = view.active_id();
+        let active = match all.get(&active.to_string()) {
+            Some(active) => active.clone(),
+            None => Arc::new(self.unrecorded(&view)),
+        };
+        self.served.send_replace(Arc::new(Served { active: Some(active), all }));
+    }
+
+    fn serving(&mut self, record: &Record) -> Serving {
+        let image = self.images.of(record);
+        // Reads need a generation's types alone: those of its record, whatever made it.
+        let rules = match (&image, self.rules.reading(record)) {
+            (Some(image), _) => image.rules.clone(),
+            (None, rules) => rules,
+        };
+        let database = self.databases.of(record.id, &record.fingerprint, &rules);
+        serving(record.id, &rules, image, database).building(record.building.clone())
+    }
+
+    /// What answers before anything is known of generations.
+    fn unrecorded(&mut self, view: &View) -> Serving {
+        let (id, rules) = (view.active_id(), self.rules.clone());
+        let image = self.images.active(view);
+        let database = self.databases.of(id, &rules.fingerprint(), &rules);
+        serving(id, &rules, image, database)
+    }
 }
 
-fn database(databases: Option<&Databases>, id: GenerationId) -> Option<Database> {
-    databases.map(|databases| Database::new(databases.store(id)))
+impl Known {
+    fn of(&mut self, id: GenerationId, fingerprint: &str, rules: &Rules) -> Option<Database> {
+        let server = self.server.as_ref()?;
+        let known = self.databases.get(&id).filter(|(of, _)| of == fingerprint);
+        let database = match known {
+            Some((_, database)) => database.clone(),
+            None => Database::new(server.store(id, rules)),
+        };
+        self.databases.insert(id, (fingerprint.to_owned(), database.clone()));
+        Some(database)
+    }
 }
 
-/// An image is the graph of every generation that the same projection makes: the log alone decides.
-fn serving(view: &View, image: &ImagePart, now: &(GenerationId, Option<Database>)) -> Serving {
-    let (id, database) = now;
-    let made_alike =
-        view.generations.get(id).is_none_or(|record| record.fingerprint == image.fingerprint);
-    let image = made_alike
-        .then(|| Image { store: image.store.clone(), warm: image.status.caught_up.clone() });
-    Serving { generation: id.to_string(), image, database: database.clone() }
+fn serving(
+    id: GenerationId,
+    rules: &Rules,
+    image: Option<ImagePart>,
+    database: Option<Database>,
+) -> Serving {
+    let image = image.map(|image| Image {
+        store: image.graph.store.clone(),
+        warm: image.status.caught_up.clone(),
+    });
+    Serving::new(id.to_string(), rules.types.clone(), options::PURCHASE_TYPE, image, database)
 }

@@ -92,6 +92,8 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     field("api.listen", Kind::Address, Default::Text("127.0.0.1:8082")),
     field("admin.listen", Kind::Address, Default::Text("127.0.0.1:8081")),
+    field("admin.token", Kind::Secret, Default::None),
+    field("admin.token_file", Kind::Path, Default::None),
     field("nats.url", Kind::NatsUrl, Default::None),
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),

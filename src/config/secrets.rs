@@ -130,6 +130,7 @@ impl Settled {
 
 fn place_of<'a>(settings: &'a mut Settings, key: &str) -> &'a mut Option<SecretSource> {
     match key {
+        "admin.token" => &mut settings.admin.token,
         "arango.password" => &mut settings.arango.password,
         "nats.password" => &mut settings.nats.password,
         "nats.token" => &mut settings.nats.token,

@@ -61,6 +61,9 @@ pub struct ApiSettings {
 pub struct AdminSettings {
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// What whoever operates must show; without it, whoever reaches the listener may.
+    #[serde(skip)]
+    pub token: Option<SecretSource>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

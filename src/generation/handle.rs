@@ -89,54 +89,58 @@ impl Generations {
         self.view.send_replace(Arc::new(view));
     }
 
-    /// Makes the first generation and activates it, unless there are any.
+    /// Makes this generation and activates it, unless there are any.
     ///
-    /// `in_memory`: the graph is made anew by whatever projection there is, so the record follows it, unless
-    /// a database was made for it meanwhile.
-    pub async fn ensure_first(
-        &self,
-        fingerprint: &str,
-        in_memory: bool,
-    ) -> Result<(), ChangeError> {
+    /// In memory, the graph that answers is made anew by whatever projection there is, so its record follows,
+    /// unless another is made by that projection already or a database was made for it meanwhile.
+    pub async fn ensure_first(&self, first: &Record) -> Result<(), ChangeError> {
         let view = self.read().await?;
-        let first = GenerationId::FIRST;
         if view.generations.is_empty() {
-            or_known(self.create(first, fingerprint, in_memory).await)?;
+            or_known(self.create(first).await)?;
         }
         if view.active.is_none() {
-            or_known(self.promote(first).await.map(|_| ()))?;
+            or_known(self.promote(first.id).await.map(|_| ()))?;
         }
-        match view.generations.get(&first) {
-            Some(record) if in_memory && record.may_adopt(fingerprint) => {
-                let fingerprint = fingerprint.to_owned();
-                self.rewrite(&Record { fingerprint, ..record.clone() }).await
+        match view.adopting(&first.fingerprint) {
+            Some(record) if first.in_memory => {
+                let adopt = |record: &mut Record| {
+                    record.fingerprint.clone_from(&first.fingerprint);
+                    record.event_types.clone_from(&first.event_types);
+                };
+                self.change(record.id, adopt).await
             }
             _ => Ok(()),
         }
     }
 
-    /// Notes that a database is made for a generation, with this projection from now on.
-    pub async fn claim(&self, record: &Record) -> Result<(), ChangeError> {
-        self.rewrite(&Record { in_memory: false, ..record.clone() }).await
-    }
-
-    async fn rewrite(&self, record: &Record) -> Result<(), ChangeError> {
-        let key = Record::key(record.id);
-        let Some((_, revision)) = self.kv.get(&key).await? else { return Ok(()) };
-        self.kv.update(&key, encode(record), revision).await?;
+    /// Changes a generation's record by compare-and-swap; one that is gone stays gone.
+    pub async fn change(
+        &self,
+        id: GenerationId,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), ChangeError> {
+        let key = Record::key(id);
+        let Some((bytes, revision)) = self.kv.get(&key).await? else { return Ok(()) };
+        let Ok(mut record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(()) };
+        change(&mut record);
+        self.kv.update(&key, encode(&record), revision).await?;
         Ok(())
     }
 
-    /// Makes a generation that follows the log from its beginning.
-    pub async fn create(
-        &self,
-        id: GenerationId,
-        fingerprint: &str,
-        in_memory: bool,
-    ) -> Result<(), ChangeError> {
-        self.read().await?.may_create(id)?;
-        let record = Record { in_memory, ..Record::new(id, fingerprint, clock::now_ms()) };
-        self.kv.create(&Record::key(id), encode(&record)).await?;
+    /// Writes down a generation.
+    pub async fn create(&self, record: &Record) -> Result<(), ChangeError> {
+        self.read().await?.may_create(record.id)?;
+        self.kv.create(&Record::key(record.id), encode(record)).await?;
+        Ok(())
+    }
+
+    /// Forgets a generation, and how far its workers were.
+    pub async fn forget(&self, id: GenerationId) -> Result<(), ChangeError> {
+        for key in [format!("progress.{id}"), Record::key(id)] {
+            if self.kv.get(&key).await?.is_some() {
+                self.kv.delete(&key, None).await?;
+            }
+        }
         Ok(())
     }
 

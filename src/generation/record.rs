@@ -165,6 +165,21 @@ impl View {
         Ok(())
     }
 
+    /// The generation that a graph in memory is made anew under, with this projection; `None` if nothing has to
+    /// change: one of them is made by it already, or what answers lives in a database.
+    pub fn adopting(&self, fingerprint: &str) -> Option<&Record> {
+        if self.generations.values().any(|record| record.fingerprint == fingerprint) {
+            return None;
+        }
+        self.generations.get(&self.active_id()).filter(|record| record.in_memory)
+    }
+
+    /// The smallest number that no generation has had, as far as is known.
+    pub fn next_free(&self) -> GenerationId {
+        let last = self.generations.keys().next_back().map_or(0, |id| id.0);
+        GenerationId(last + 1)
+    }
+
     /// What the active key says after a promotion.
     pub fn promoted(&self, id: GenerationId, now_ms: i64) -> Result<Active, Refusal> {
         if !self.generations.contains_key(&id) {
@@ -198,12 +213,6 @@ impl Record {
             verified: None,
             retiring: false,
         }
-    }
-
-    /// Says whether a graph in memory may be made anew under this name with another projection: never one
-    /// that a database was made for.
-    pub(super) fn may_adopt(&self, fingerprint: &str) -> bool {
-        self.in_memory && self.fingerprint != fingerprint
     }
 
     pub(super) fn key(id: GenerationId) -> String {
@@ -255,9 +264,14 @@ mod tests {
 
     #[test]
     fn a_generation_of_a_database_is_never_adopted() {
-        let memory = Record { in_memory: true, ..record("g1") };
-        assert!(memory.may_adopt("other") && !memory.may_adopt("f"));
-        assert!(!record("g1").may_adopt("other"));
+        let mut view = view(&["g1", "g2"], None);
+        assert_eq!(view.adopting("other"), None);
+        for record in view.generations.values_mut() {
+            record.in_memory = true;
+        }
+        assert_eq!(view.adopting("other").map(|record| record.id), Some(id("g1")));
+        assert_eq!(view.adopting("f"), None, "one is made by it already");
+        assert_eq!(view.next_free(), id("g3"));
     }
 
     #[test]

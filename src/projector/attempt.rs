@@ -188,6 +188,8 @@ impl<S: Store> Shared<S> {
         metrics::counter!(names::PROJECTOR_EVENTS).increment(applied.len() as u64);
         let late_ms = clock::now_ms().saturating_sub(newest_ms).max(0);
         metrics::histogram!(names::PROJECTOR_LAG).record(late_ms as f64 / 1e3);
+        let oldest_ms = applied.iter().map(|one| one.message.time_ms).min().unwrap_or(newest_ms);
+        self.status.lag.record(clock::now_ms().saturating_sub(oldest_ms).max(0) as f64);
     }
 
     async fn close_parked(&self, item: &Item) {

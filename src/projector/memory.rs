@@ -1,5 +1,6 @@
 //! Keeps the graph in memory true to the log.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,18 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::decode::{Decoder, Recorded, Undecodable};
 use super::kept::{BuildError, load, write_snapshot};
+use super::memory_graph::MemoryGraph;
 use super::parker::Parker;
-use super::progress::Progress;
 use super::recent::Recent;
 use super::status::{LastUndecodable, Phase, Status};
 use crate::clock;
 use crate::event::{Event, Upcasters};
-use crate::graph::Put;
+use crate::graph::{Digest, Put};
 use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
 use crate::store::memory::snapshot::Head;
 use crate::store::memory::{Horizon, MemoryStore};
-use crate::stream::{Batch, Epoch, EventLog, StoredMessage};
+use crate::stream::{Batch, Epoch, EventLog, Reader, StoredMessage};
 use crate::telemetry::names;
 
 /// How a projector keeps its graph.
@@ -32,22 +33,25 @@ pub struct Options {
     pub snapshot_every: Duration,
     /// Keeps only recent events, for an image in front of a store that has all of them.
     pub recent: Option<Recent>,
+    /// Holds the log below this sequence alone (exclusive).
+    pub until: Option<u64>,
 }
 
 /// Reads the log into a graph in memory, and remembers how far in a snapshot.
 pub struct MemoryProjector {
     log: EventLog,
-    store: MemoryStore,
+    graph: MemoryGraph,
     decoder: Decoder,
     projection: Projection,
     fingerprint: Fingerprint,
-    progress: Progress,
     status: Arc<Status>,
     options: Options,
     parker: Option<Parker>,
     horizon: Horizon,
     /// When the graph first changed since the last snapshot.
     changed: Option<Instant>,
+    /// The moment of the last snapshot.
+    kept: (u64, Digest),
     snapshotting: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -66,18 +70,19 @@ impl MemoryProjector {
         let (store, progress) = load(&options.snapshot, &projection, fingerprint, horizon)?;
         let status = Arc::new(Status::default());
         status.applied_through.store(progress.applied_through(), Ordering::Relaxed);
+        let kept = (progress.applied_through(), store.read().digest());
         Ok(Self {
             log,
-            store,
+            graph: MemoryGraph::new(store, progress, RandomState::new().hash_one(())),
             decoder,
             projection,
             fingerprint,
-            progress,
             status,
             options,
             parker: None,
             horizon,
             changed: None,
+            kept,
             snapshotting: None,
         })
     }
@@ -90,7 +95,11 @@ impl MemoryProjector {
     }
 
     pub fn store(&self) -> MemoryStore {
-        self.store.clone()
+        self.graph.store.clone()
+    }
+
+    pub fn graph(&self) -> MemoryGraph {
+        self.graph.clone()
     }
 
     pub fn status(&self) -> Arc<Status> {
@@ -112,7 +121,7 @@ impl MemoryProjector {
         if let Some(running) = self.snapshotting.take() {
             running.await.ok();
         }
-        if self.changed.is_some() {
+        if self.changed.is_some() || self.moment() != self.kept {
             self.begin_snapshot();
         }
         if let Some(last) = self.snapshotting.take() {
@@ -120,31 +129,64 @@ impl MemoryProjector {
         }
     }
 
-    /// Finds the place to go on from and reads on until the log turns out to be another one.
+    /// Finds the place to go on from and reads on until the log turns out to be another one, or somebody has it
+    /// go on elsewhere.
     async fn follow(&mut self) {
         self.status.enter(Phase::Waiting);
-        let epoch = match self.log.ensure().await {
-            Ok(identity) => identity.epoch,
-            Err(error) => return wait(&error.to_string()).await,
+        let mut follows = self.graph.follows();
+        let begin = *follows.borrow_and_update();
+        let reader = match self.open(begin).await {
+            Ok(reader) => reader,
+            Err(error) => return wait(&error).await,
         };
-        let matching = match self.log.newest_matching(self.progress.marks()).await {
-            Ok(matching) => matching,
-            Err(error) => return wait(&error.to_string()).await,
-        };
-        let before = self.progress.applied_through();
-        let resume = self.progress.resume(&epoch, matching);
+        if let Some((reader, epoch)) = reader {
+            tokio::select! {
+                () = self.read_on(reader, epoch) => {}
+                _ = follows.changed() => {}
+            }
+        }
+    }
+
+    /// Opens a reader at the first place that is not applied; `None` if the log has lost what was read, which is
+    /// then read again.
+    async fn open(&mut self, begin: u64) -> Result<Option<(Reader, Epoch)>, String> {
+        let text = |error: &dyn std::error::Error| error.to_string();
+        let epoch = self.log.ensure().await.map_err(|error| text(&error))?.epoch;
+        let marks = self.graph.progress().marks().clone();
+        let matching = self.log.newest_matching(&marks).await.map_err(|error| text(&error))?;
+        let before = self.graph.applied_through();
+        let resume = self.graph.progress().resume(&epoch, matching, begin);
         if resume.from <= before {
             self.status.went_back.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(from = resume.from, before, %epoch, "the log is not the one that was read: reading it again");
         }
-        self.status.applied_through.store(self.progress.applied_through(), Ordering::Relaxed);
-        match self.log.state().await {
-            Ok(state) => self.note_beginning(resume.from, state.first_sequence),
-            Err(error) => return wait(&error.to_string()).await,
+        self.note_applied();
+        if resume.from < begin {
+            self.graph.follow_from(1);
+            return Ok(None);
         }
-        let mut reader = self.log.reader(resume.from).expecting(epoch.clone(), resume.after);
+        let state = self.log.state().await.map_err(|error| text(&error))?;
+        self.note_beginning(resume.from, state.first_sequence);
+        let mut after = resume.after;
+        if marks.newest().is_none()
+            && resume.from > 1
+            && let Some(message) =
+                self.log.get(resume.from - 1).await.map_err(|error| text(&error))?
+        {
+            // What others apply is believed only while the log still holds this message.
+            self.graph.progress().remember(message.mark());
+            after = Some(message.mark());
+        }
+        let reader = self.log.reader(resume.from).expecting(epoch.clone(), after);
+        Ok(Some((reader, epoch)))
+    }
+
+    async fn read_on(&mut self, mut reader: Reader, epoch: Epoch) {
         loop {
             let from = reader.position();
+            if self.options.until.is_some_and(|until| from >= until) {
+                self.rest().await;
+            }
             let waiting = self.status.phase() == Phase::Waiting;
             let patience = if waiting { LOG_RETRY } else { self.options.snapshot_every };
             let Ok(read) = tokio::time::timeout(patience, reader.next()).await else {
@@ -156,7 +198,7 @@ impl MemoryProjector {
                 continue;
             };
             match read {
-                Ok(batch) => self.take(from, &batch, &epoch).await,
+                Ok(batch) => self.take(from, &self.bounded(batch), &epoch).await,
                 Err(error) if error.is_retryable() => {
                     self.status.enter(Phase::Waiting);
                     tracing::debug!(%error, "the log cannot be read now");
@@ -167,6 +209,32 @@ impl MemoryProjector {
                 }
             }
         }
+    }
+
+    /// Everything that it shall hold is there, or others bring it: only snapshots are left to do.
+    async fn rest(&mut self) {
+        self.status.pending.store(0, Ordering::Relaxed);
+        self.status.enter(Phase::Live);
+        loop {
+            tokio::time::sleep(self.options.snapshot_every).await;
+            self.note_applied();
+            self.snapshot_if_due();
+        }
+    }
+
+    /// Leaves out what it shall not hold.
+    fn bounded(&self, mut batch: Batch) -> Batch {
+        let Some(until) = self.options.until else { return batch };
+        batch.messages.retain(|message| message.sequence < until);
+        if batch.messages.last().is_none_or(|last| last.sequence + 1 >= until) {
+            batch.pending = 0;
+        }
+        batch
+    }
+
+    /// Others may have applied something too.
+    fn note_applied(&self) {
+        self.status.applied_through.store(self.graph.applied_through(), Ordering::Release);
     }
 
     /// A log that begins behind what was read has lost its beginning to this graph.
@@ -198,9 +266,11 @@ impl MemoryProjector {
             let undecodable = self.apply(part, epoch);
             let left = self.set_right(part, &undecodable, epoch).await;
             let last = part.last().expect("chunks are never empty").mark();
-            self.progress.advance(from, last, &left);
+            self.graph.progress().advance(from, last, &left);
             from = last.sequence + 1;
-            self.status.applied_through.store(self.progress.applied_through(), Ordering::Release);
+            self.note_applied();
+            let late_ms = clock::now_ms().saturating_sub(part[0].time_ms).max(0);
+            self.status.lag.record(late_ms as f64);
             tokio::task::yield_now().await;
         }
         self.status.pending.store(batch.pending, Ordering::Relaxed);
@@ -229,7 +299,7 @@ impl MemoryProjector {
         for event in &events {
             self.projection.project(event, &mut puts);
         }
-        let outcome = self.store.apply(&puts);
+        let outcome = self.graph.store.apply(&puts);
         self.status.events.fetch_add(events.len() as u64, Ordering::Relaxed);
         self.status.applied_puts.fetch_add(outcome.applied, Ordering::Relaxed);
         self.status.superseded_puts.fetch_add(outcome.superseded, Ordering::Relaxed);
@@ -305,7 +375,7 @@ impl MemoryProjector {
         if horizon == self.horizon {
             return;
         }
-        let (store, began) = (self.store.clone(), Instant::now());
+        let (store, began) = (self.graph.store.clone(), Instant::now());
         if tokio::task::spawn_blocking(move || store.raise(horizon)).await.is_err() {
             // The process ends.
             return;
@@ -316,6 +386,9 @@ impl MemoryProjector {
     }
 
     fn snapshot_if_due(&mut self) {
+        if self.changed.is_none() && self.moment() != self.kept {
+            self.changed = Some(Instant::now());
+        }
         let due =
             self.changed.is_some_and(|changed| changed.elapsed() >= self.options.snapshot_every);
         let idle = self.snapshotting.as_ref().is_none_or(tokio::task::JoinHandle::is_finished);
@@ -324,12 +397,18 @@ impl MemoryProjector {
         }
     }
 
+    /// What changes whenever the graph does, whoever applies to it.
+    fn moment(&self) -> (u64, Digest) {
+        (self.graph.applied_through(), self.graph.store.read().digest())
+    }
+
     /// Takes the progress now; the documents are written a moment later, which is as good.
     fn begin_snapshot(&mut self) {
         self.changed = None;
-        let store = self.store.clone();
+        self.kept = self.moment();
+        let store = self.graph.store.clone();
         let path = self.options.snapshot.clone();
-        let head = Head { fingerprint: self.fingerprint, progress: self.progress.encode() };
+        let head = Head { fingerprint: self.fingerprint, progress: self.graph.progress().encode() };
         self.snapshotting =
             Some(tokio::task::spawn_blocking(move || write_snapshot(&store, &head, &path)));
     }
@@ -359,6 +438,7 @@ mod tests {
             snapshot: dir.path().join("graph"),
             snapshot_every: Duration::from_hours(1),
             recent: Some(recent),
+            until: None,
         };
         let upcasters = Upcasters::shipped();
         let decoder = Decoder::new(Parser::new(types.clone(), upcasters.clone()));
@@ -366,7 +446,7 @@ mod tests {
         let mut projector =
             MemoryProjector::build(log, decoder, projection, &upcasters, options).expect("built");
         projector.horizon = recent.horizon(clock::now_ms() - crate::projector::recent::DAY_MS);
-        projector.store.raise(projector.horizon);
+        projector.graph.store.raise(projector.horizon);
         let batch = Batch { messages: Vec::new(), pending: 5 };
         projector.take(1, &batch, &Epoch("e".to_owned())).await;
         assert_eq!(projector.horizon, recent.horizon(clock::now_ms()));

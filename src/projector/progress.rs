@@ -52,20 +52,31 @@ impl Progress {
 
     /// Goes back to what the log and this progress still have in common.
     ///
-    /// `matching` is the newest of [`Progress::marks`] that the log of `epoch` still holds.
-    pub fn resume(&mut self, epoch: &Epoch, matching: Option<Mark>) -> Resume {
+    /// `matching` is the newest of [`Progress::marks`] that the log of `epoch` still holds. What lies before
+    /// `begin` is left to somebody else, as long as nothing that was read has gone.
+    pub fn resume(&mut self, epoch: &Epoch, matching: Option<Mark>, begin: u64) -> Resume {
+        let fresh = self.epoch.is_none();
         let known = self.epoch.as_ref() == Some(epoch);
         let common = matching.filter(|_| known);
+        let whole = fresh || common.is_some() && common == self.marks.newest();
         self.epoch = Some(epoch.clone());
-        let Some(mark) = common else {
+        if let Some(mark) = common {
+            self.marks.forget_after(mark.sequence);
+            // If nothing has gone, others may have applied what lies behind the newest mark.
+            if !whole {
+                self.applied.forget_after(mark.sequence);
+            }
+        } else if !fresh {
             self.marks = Marks::default();
             self.applied = Intervals::default();
-            return Resume { from: 1, after: None };
-        };
-        self.marks.forget_after(mark.sequence);
-        self.applied.forget_after(mark.sequence);
-        let from = self.applied.first_missing(1);
-        Resume { from, after: Some(mark).filter(|mark| mark.sequence + 1 == from) }
+        }
+        let from = self.applied.first_missing(if whole { begin.max(1) } else { 1 });
+        Resume { from, after: common.filter(|mark| mark.sequence + 1 == from) }
+    }
+
+    /// Remembers a message that is there, and was not read.
+    pub fn remember(&mut self, mark: Mark) {
+        self.marks.push(mark);
     }
 
     /// Notes that everything from `from` through the message at `last` has been applied, but for the
@@ -165,7 +176,7 @@ mod tests {
             for (keep, grow, batch) in steps {
                 log.truncate(keep);
                 log.extend(grow);
-                let resume = progress.resume(&epoch, newest_common(&progress, &log));
+                let resume = progress.resume(&epoch, newest_common(&progress, &log), 1);
                 prop_assert!(resume.from as usize <= log.len() + 1);
                 let mut from = resume.from as usize;
                 applied.resize(log.len(), None);
@@ -188,7 +199,7 @@ mod tests {
         #[test]
         fn the_binary_form_comes_back(ranges in prop::collection::vec((1..9u64, 1..9u64), 0..6), marks in prop::collection::vec(1..99u64, 0..9)) {
             let mut progress = Progress::default();
-            progress.resume(&Epoch("an epoch".to_owned()), None);
+            progress.resume(&Epoch("an epoch".to_owned()), None, 1);
             let mut from = 0;
             for (gap, length) in ranges {
                 from += gap + 1;
@@ -208,29 +219,47 @@ mod tests {
     fn what_was_left_out_is_read_again() {
         let mut progress = Progress::default();
         let epoch = Epoch("a".to_owned());
-        progress.resume(&epoch, None);
+        progress.resume(&epoch, None, 1);
         progress.advance(1, mark(10, 1), &[1, 4, 5, 10]);
         assert_eq!(progress.applied.ranges(), [(2, 3), (6, 9)]);
-        assert_eq!(progress.resume(&epoch, Some(mark(10, 1))), Resume { from: 1, after: None });
+        assert_eq!(progress.resume(&epoch, Some(mark(10, 1)), 1), Resume { from: 1, after: None });
         progress.advance(1, mark(3, 1), &[]);
-        assert_eq!(progress.resume(&epoch, Some(mark(10, 1))).from, 4);
+        assert_eq!(progress.resume(&epoch, Some(mark(10, 1)), 1).from, 4);
     }
 
     #[test]
     fn another_epoch_begins_at_the_first_message() {
         let mut progress = Progress::default();
         let a = Epoch("a".to_owned());
-        progress.resume(&a, None);
+        progress.resume(&a, None, 1);
         progress.advance(1, mark(10, 1), &[]);
         assert_eq!(progress.applied_through(), 10);
         assert_eq!(
-            progress.clone().resume(&a, Some(mark(10, 1))),
+            progress.clone().resume(&a, Some(mark(10, 1)), 1),
             Resume { from: 11, after: Some(mark(10, 1)) }
         );
         assert_eq!(
-            progress.resume(&Epoch("b".to_owned()), Some(mark(10, 1))),
+            progress.resume(&Epoch("b".to_owned()), Some(mark(10, 1)), 1),
             Resume { from: 1, after: None }
         );
         assert_eq!(progress.applied_through(), 0);
+    }
+
+    #[test]
+    fn what_is_left_to_others_is_read_after_all_if_the_log_has_lost_something() {
+        let epoch = Epoch("a".to_owned());
+        let mut progress = Progress::default();
+        progress.note(3, 5);
+        assert_eq!(progress.resume(&epoch, None, 11), Resume { from: 11, after: None });
+        progress.remember(mark(10, 1));
+        assert_eq!(progress.resume(&epoch, Some(mark(10, 1)), 11).from, 11);
+        progress.advance(11, mark(20, 1), &[]);
+        assert_eq!(progress.resume(&epoch, Some(mark(20, 1)), 11).from, 21);
+        assert_eq!(progress.applied.ranges(), [(3, 5), (11, 20)]);
+        // The newest mark does not hold any more.
+        assert_eq!(progress.clone().resume(&epoch, Some(mark(10, 1)), 11).from, 1);
+        assert_eq!(progress.clone().resume(&epoch, None, 11).from, 1);
+        assert_eq!(progress.resume(&Epoch("b".to_owned()), None, 11).from, 1);
+        assert!(progress.applied.ranges().is_empty());
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::lag::LagMeter;
+
 /// What a projector is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +44,8 @@ pub struct Status {
     pub caught_up: Arc<AtomicBool>,
     /// How often the log turned out to be another one than was read.
     pub went_back: AtomicU64,
+    /// How late events were applied of late.
+    pub lag: LagMeter,
     phase: AtomicU64,
     last_undecodable: Mutex<Option<LastUndecodable>>,
 }

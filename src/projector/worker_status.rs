@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::lag::LagMeter;
 use crate::clock;
 use crate::store::Failure;
 
@@ -17,6 +18,8 @@ pub struct WorkerStatus {
     pub undecodable: AtomicU64,
     pub parked: AtomicU64,
     pub went_back: AtomicU64,
+    /// How late events were applied of late.
+    pub lag: LagMeter,
     /// Whether the latest attempt failed in part.
     failing: AtomicBool,
     last_failure: Mutex<Option<LastFailure>>,

@@ -26,6 +26,8 @@ pub struct WorkerOptions {
     pub batch: usize,
     /// After which an unacknowledged message is given to somebody else.
     pub ack_wait: Duration,
+    /// Where the generation's consumer begins if there is none yet (inclusive).
+    pub begins: Option<u64>,
 }
 
 /// Where messages come from and where they go that are not applied.
@@ -126,5 +128,9 @@ impl<S: Store> Workers<S> {
 
 fn log_consumer(generation: u64, options: &WorkerOptions) -> WorkOptions {
     let ack_wait = options.ack_wait;
-    WorkOptions { ack_wait, ..WorkOptions::events(format!("projector-g{generation}")) }
+    WorkOptions {
+        ack_wait,
+        begins: options.begins,
+        ..WorkOptions::events(format!("projector-g{generation}"))
+    }
 }

@@ -9,5 +9,5 @@ mod routes;
 mod serving;
 
 pub use params::{HistoryParams, ItemParams, UserParams, format_cursor};
-pub use routes::{Options, Query};
-pub use serving::{Database, Image, Serving};
+pub use routes::Query;
+pub use serving::{Database, Image, Served, Serving};

@@ -14,43 +14,24 @@ use tokio::sync::watch;
 
 use super::answer::{self, Basis};
 use super::params::{HistoryParams, ItemParams, UserParams, path_id};
-use super::serving::{About, Serving, Source};
-use crate::event::{EventTypes, Kind};
+use super::serving::{About, Served, Serving, Source};
 use crate::http::Problem;
 use crate::limits::READ_RETRY_AFTER_S;
-use crate::recommend::{self, KindWeights};
+use crate::recommend;
 use crate::store::{Failure, HistoryQuestion};
 use crate::telemetry::names;
 
-/// How answers are made.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The interaction type that counts as a purchase, for `exclude=purchased`.
-    pub purchase_type: String,
-}
-
 /// Answers reads from whatever is served at the moment. Clones share it.
 #[derive(Clone)]
-pub struct Query(Arc<Inner>);
-
-struct Inner {
-    serving: watch::Receiver<Arc<Serving>>,
-    types: Arc<EventTypes>,
-    kinds: KindWeights,
-}
+pub struct Query(watch::Receiver<Arc<Served>>);
 
 type Given = Result<Parameters<BTreeMap<String, String>>, axum::extract::rejection::QueryRejection>;
 type Named = Result<Path<String>, axum::extract::rejection::PathRejection>;
 
 impl Query {
-    /// `serving` may change at any time; a request is answered from what it said when it came.
-    pub fn new(
-        serving: watch::Receiver<Arc<Serving>>,
-        types: Arc<EventTypes>,
-        options: &Options,
-    ) -> Self {
-        let kinds = weights(&types, &options.purchase_type);
-        Self(Arc::new(Inner { serving, types, kinds }))
+    /// What is served may change at any time; a request is answered from what it was when it came.
+    pub fn new(served: watch::Receiver<Arc<Served>>) -> Self {
+        Self(served)
     }
 
     pub fn routes(self) -> Router {
@@ -61,19 +42,30 @@ impl Query {
             .with_state(self)
     }
 
-    fn serving(&self) -> Arc<Serving> {
-        self.0.serving.borrow().clone()
+    /// Takes `generation` out of the parameters, and returns what it names, by default what answers.
+    fn serving(&self, given: &mut BTreeMap<String, String>) -> Result<Arc<Serving>, Problem> {
+        let served = self.0.borrow().clone();
+        match given.remove("generation") {
+            None => served.active.clone().ok_or_else(|| unavailable(None)),
+            Some(name) => named_generation(&served, &name),
+        }
     }
 }
 
-/// How much each type says, as configured.
-fn weights(types: &EventTypes, purchase_type: &str) -> KindWeights {
-    let interactions =
-        types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
-    interactions.fold(KindWeights::new(), |kinds, (index, spec)| {
-        let kinds = kinds.with(index.0, spec.weight as f32);
-        if spec.name == purchase_type { kinds.purchase(index.0) } else { kinds }
-    })
+fn named_generation(served: &Served, name: &str) -> Result<Arc<Serving>, Problem> {
+    let Some(serving) = served.all.get(name) else {
+        let known: Vec<&str> = served.all.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+        let detail = format!("there is no such generation; there are: {known}");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_generation", detail));
+    };
+    match &serving.building {
+        None => Ok(serving.clone()),
+        Some(job) => {
+            let detail = format!("the generation is not whole yet: the job {job} builds it");
+            Err(Problem::new(StatusCode::CONFLICT, "generation_building", detail))
+        }
+    }
 }
 
 /// Asks one source after the other until one answers. A macro, since a closure's future that borrows would
@@ -105,9 +97,10 @@ async fn for_user(
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
-    let params = UserParams::parse(parameters(given)?)?;
-    let serving = query.serving();
-    let options = recommend::Options::new(params.limit, &query.0.kinds).exclude(params.exclude);
+    let mut given = parameters(given)?;
+    let serving = query.serving(&mut given)?;
+    let params = UserParams::parse(given)?;
+    let options = recommend::Options::new(params.limit, &serving.kinds).exclude(params.exclude);
     let about = About::User(user.as_str());
     let (found, source) = first_answer!(serving, about, |source| {
         serving.for_user(source, user.as_str(), options)
@@ -126,10 +119,11 @@ async fn for_item(
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let item = path_id(named(item)?, "item id")?;
-    let params = ItemParams::parse(parameters(given)?, &query.0.types)?;
-    let serving = query.serving();
+    let mut given = parameters(given)?;
+    let serving = query.serving(&mut given)?;
+    let params = ItemParams::parse(given, &serving.types)?;
     let only = params.of.map(|of| of.0);
-    let options = recommend::ItemOptions::new(params.limit, &query.0.kinds).only(only);
+    let options = recommend::ItemOptions::new(params.limit, &serving.kinds).only(only);
     let about = About::Item(item.as_str());
     let (found, source) = first_answer!(serving, about, |source| {
         serving.for_item(source, item.as_str(), options)
@@ -147,9 +141,10 @@ async fn history(
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let user = path_id(named(user)?, "user id")?;
-    let types = &query.0.types;
-    let HistoryParams { limit, of, before } = HistoryParams::parse(parameters(given)?, types)?;
-    let serving = query.serving();
+    let mut given = parameters(given)?;
+    let serving = query.serving(&mut given)?;
+    let types = &serving.types;
+    let HistoryParams { limit, of, before } = HistoryParams::parse(given, types)?;
     let question = HistoryQuestion { of, before, limit };
     let about = About::User(user.as_str());
     let (page, source) = first_answer!(serving, about, |source| {

@@ -1,10 +1,12 @@
 //! What answers: the generation that is served, and its stores in the order in which they are asked.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::recommend::{Budget, ItemOptions, Options};
+use crate::event::{EventTypes, Kind};
+use crate::recommend::{Budget, ItemOptions, KindWeights, Options};
 use crate::store::arango::ArangoStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
@@ -12,10 +14,29 @@ use crate::store::{
     Store,
 };
 
+/// What can be asked at one moment: the generation that answers, and each by its name.
+#[derive(Clone, Default)]
+pub struct Served {
+    /// Absent before the process knows anything.
+    pub active: Option<Arc<Serving>>,
+    pub all: BTreeMap<String, Arc<Serving>>,
+}
+
+impl Served {
+    /// The database of the generation that answers.
+    pub fn database(&self) -> Option<Database> {
+        self.active.as_ref().and_then(|active| active.database.clone())
+    }
+}
+
 /// One generation as this process can read it. A request is answered from one of these from beginning to end.
 #[derive(Clone)]
 pub struct Serving {
     pub generation: String,
+    /// The job that builds it: until that is done, it is not whole.
+    pub(super) building: Option<String>,
+    pub types: Arc<EventTypes>,
+    pub(super) kinds: KindWeights,
     pub image: Option<Image>,
     pub database: Option<Database>,
 }
@@ -106,6 +127,25 @@ impl Database {
 }
 
 impl Serving {
+    /// `types` are those that the generation is made of; `purchase_type` counts as a purchase, for
+    /// `exclude=purchased`.
+    pub fn new(
+        generation: String,
+        types: Arc<EventTypes>,
+        purchase_type: &str,
+        image: Option<Image>,
+        database: Option<Database>,
+    ) -> Self {
+        let kinds = weights(&types, purchase_type);
+        Self { generation, building: None, types, kinds, image, database }
+    }
+
+    /// Names the job that builds it.
+    #[must_use]
+    pub fn building(self, building: Option<String>) -> Self {
+        Self { building, ..self }
+    }
+
     pub(super) fn sources(&self, about: About<'_>) -> &'static [Source] {
         let holds = |image: &Image| {
             image.warm.load(Ordering::Acquire)
@@ -163,6 +203,16 @@ impl Serving {
             _ => Err(nobody()),
         }
     }
+}
+
+/// How much each type says, as configured.
+fn weights(types: &EventTypes, purchase_type: &str) -> KindWeights {
+    let interactions =
+        types.iter().filter(|(_, spec)| matches!(spec.kind, Kind::Interaction { .. }));
+    interactions.fold(KindWeights::new(), |kinds, (index, spec)| {
+        let kinds = kinds.with(index.0, spec.weight as f32);
+        if spec.name == purchase_type { kinds.purchase(index.0) } else { kinds }
+    })
 }
 
 fn nobody() -> Failure {

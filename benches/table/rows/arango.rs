@@ -218,7 +218,7 @@ async fn drain(bench: &Bench, stored: &Stored, workers: usize, number: u64) -> a
     let reads = (Decoder::new(parser), Projection::new(types));
     let queues = Box::pin(stored.queues(number)).await?;
     let log = queues.control.clone();
-    let options = WorkerOptions { workers, batch: BATCH, ack_wait: ACK_WAIT };
+    let options = WorkerOptions { workers, batch: BATCH, ack_wait: ACK_WAIT, begins: None };
     let tally = server.tally(DATABASE)?;
     let (before, stand_in, began) = (stored.cpu(), server.cpu(), Instant::now());
     let (working, handle) = Workers::build(number, store, reads, queues, options);

@@ -104,6 +104,7 @@ async fn apply(server: &NatsServer, events: usize, round: usize) -> anyhow::Resu
         snapshot: server.dir().join(format!("round-{round}.snapshot")),
         snapshot_every: SNAPSHOT_EVERY,
         recent: None,
+        until: None,
     };
     let parser = parser();
     let projection = Projection::new(parser.types().clone());

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use weir::event::{EventTypes, Kind};
 use weir::http::{App, ServeOptions, bind, serve};
 use weir::limits::{HISTORY_DEFAULT, HISTORY_SCAN, RECOMMEND_DEFAULT};
-use weir::query::{self, Query, Serving};
+use weir::query::{self, Query, Served, Serving};
 use weir::recommend::{self, KindWeights};
 use weir::store::memory::MemoryStore;
 
@@ -66,11 +66,11 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
     let stop = CancellationToken::new();
     let bound = runtime.block_on(bind("127.0.0.1:0"))?;
     let address = bound.address().to_string();
-    let options = query::Options { purchase_type: PURCHASED.to_owned() };
     let image = query::Image { store: store.clone(), warm: Arc::new(true.into()) };
-    let shown = Serving { generation: "g1".to_owned(), image: Some(image), database: None };
+    let shown = Serving::new("g1".to_owned(), types, PURCHASED, Some(image), None);
+    let shown = Served { active: Some(Arc::new(shown)), ..Served::default() };
     let (_serving, served) = tokio::sync::watch::channel(Arc::new(shown));
-    let app = App::new(Query::new(served, types, &options).routes());
+    let app = App::new(Query::new(served).routes());
     let serving = runtime.spawn(serve(bound, app, ServeOptions::default(), stop.clone()));
 
     for read in ALL {

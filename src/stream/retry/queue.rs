@@ -112,6 +112,7 @@ impl RetryQueue {
             stream: WorkStream::Retry,
             durable: durable.into(),
             filter: Some(due_subjects(generation)),
+            begins: None,
             ack_wait: ACK_WAIT,
             max_ack_pending: MAX_ACK_PENDING,
         };

@@ -26,6 +26,8 @@ pub struct WorkState {
     pub ack_pending: u64,
     /// Of these, messages delivered more than once.
     pub redelivered: u64,
+    /// Requests for messages that are open: somebody works.
+    pub waiting: u64,
 }
 
 impl WorkQueue {
@@ -39,6 +41,7 @@ impl WorkQueue {
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
             redelivered: info.num_redelivered as u64,
+            waiting: info.num_waiting as u64,
         })
     }
 
@@ -102,7 +105,8 @@ pub async fn prepare(
         return Err(ReadError::Diverged { position, reason });
     }
     let Some(info) = info else {
-        tracing::info!(durable = options.durable, "the work begins with the first message");
+        let from = options.begins.unwrap_or(1);
+        tracing::info!(durable = options.durable, from, "the work begins");
         return create(handle, options.declared()).await;
     };
     repair(handle, options, info).await

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::Config;
 
 const DECLARATION: &str = include_str!("../../../nats/consumer-projector.json");
@@ -35,6 +36,8 @@ pub struct WorkOptions {
     pub durable: String,
     /// Only messages of these subjects; `None` for all.
     pub filter: Option<String>,
+    /// Where a consumer that does not exist yet begins (inclusive); `None` for the first message.
+    pub begins: Option<u64>,
     /// How long a delivery may stay unacknowledged before somebody else gets it.
     pub ack_wait: Duration,
     /// Deliveries without an acknowledgement, of all workers together; the server delivers no more beyond.
@@ -49,6 +52,7 @@ impl WorkOptions {
             stream: WorkStream::Events,
             durable: durable.into(),
             filter: None,
+            begins: None,
             ack_wait: declared.ack_wait,
             max_ack_pending: u32::try_from(declared.max_ack_pending).unwrap_or(u32::MAX),
         }
@@ -56,12 +60,17 @@ impl WorkOptions {
 
     /// The consumer as it has to be.
     pub(super) fn declared(&self) -> Config {
+        let declared = declaration();
+        let begins = self.begins.map_or(declared.deliver_policy, |sequence| {
+            DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) }
+        });
         Config {
+            deliver_policy: begins,
             durable_name: Some(self.durable.clone()),
             filter_subject: self.filter.clone().unwrap_or_default(),
             ack_wait: self.ack_wait,
             max_ack_pending: i64::from(self.max_ack_pending),
-            ..declaration()
+            ..declared
         }
     }
 }
@@ -92,7 +101,7 @@ pub fn repaired(declared: &Config, found: &Config) -> Option<Config> {
 
 #[cfg(test)]
 mod tests {
-    use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+    use async_nats::jetstream::consumer::AckPolicy;
 
     use super::*;
 
@@ -103,6 +112,13 @@ mod tests {
         assert_eq!((config.ack_policy, config.max_deliver), (AckPolicy::Explicit, -1));
         assert_eq!(config.deliver_policy, DeliverPolicy::All);
         assert_eq!(repaired(&config, &config), None);
+    }
+
+    #[test]
+    fn a_new_consumer_may_begin_elsewhere() {
+        let options = WorkOptions { begins: Some(7), ..WorkOptions::events("projector-g2") };
+        let begins = DeliverPolicy::ByStartSequence { start_sequence: 7 };
+        assert_eq!(options.declared().deliver_policy, begins);
     }
 
     #[test]

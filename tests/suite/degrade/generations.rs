@@ -226,7 +226,7 @@ async fn a_generation_of_another_projection_is_not_touched_and_it_is_said_why() 
 
     let says_why = |status: &Value| {
         let why = in_database(status, "g2")["waiting"].as_str().unwrap_or_default();
-        why.contains("made by another projection (00ff") && why.contains("weir generation create")
+        why.contains("made by another projection (00ff") && why.contains("weir rebuild")
     };
     client.status_when("it is told why g2 is not written to", says_why).await;
     assert_eq!(client.ready("projector").await.status, 200, "g1 is what answers");

@@ -37,6 +37,17 @@ pub async fn make_database(database: &Database, target: &Target) -> Result<(), F
     })
 }
 
+/// Removes the database with everything in it; one that is not there is removed already.
+pub async fn remove_database(database: &Database) -> Result<(), Failure> {
+    let system = database.arango().database("_system");
+    let path = format!("_api/database/{}", database.name());
+    match system.ask::<IgnoredAny>(Method::DELETE, &path, None).await {
+        Ok(_) => Ok(()),
+        Err(finding) if finding.failure.code == "arango_1228" => Ok(()),
+        Err(finding) => Err(finding.failure),
+    }
+}
+
 /// Makes the collection of records, if it is not there.
 pub async fn make_records(database: &Database, target: &Target) -> Result<(), Failure> {
     let sharding = Sharding {

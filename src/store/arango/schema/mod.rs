@@ -17,5 +17,6 @@ mod tests;
 mod thing;
 
 pub use api::{SchemaError, Target, apply, plan, status};
+pub use make::remove_database;
 pub use problem::Problem;
 pub use report::{Applied, Plan, PlannedStep, Progress, Status, StepState};
