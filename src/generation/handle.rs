@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::{ACTIVE, Active, GenerationId, Record, Refusal, View};
 use crate::clock;
+use crate::limits::RECORD_WRITES;
 use crate::stream::{KvEntries as Entries, KvStore, QueueError};
 
 /// All generations, followed live. Clones share it.
@@ -120,6 +121,31 @@ impl Generations {
         self.rewrite(&Record { in_memory: false, ..record.clone() }).await
     }
 
+    /// Changes what is written of a generation now: again on what somebody else wrote in between, a bounded
+    /// number of times.
+    pub async fn change(
+        &self,
+        id: GenerationId,
+        mut change: impl FnMut(&mut Record),
+    ) -> Result<Record, ChangeError> {
+        for _ in 0..RECORD_WRITES {
+            let found = self.kv.get(&Record::key(id)).await?;
+            let (value, revision) = found.ok_or(Refusal::Unknown(id))?;
+            let before: Record = serde_json::from_slice(&value).map_err(|_| Refusal::Foreign(id))?;
+            let mut record = before.clone();
+            change(&mut record);
+            if record == before {
+                return Ok(record);
+            }
+            match self.kv.update(&Record::key(id), encode(&record), revision).await {
+                Ok(_) => return Ok(record),
+                Err(QueueError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChangeError::Conflict)
+    }
+
     async fn rewrite(&self, record: &Record) -> Result<(), ChangeError> {
         let key = Record::key(record.id);
         let Some((_, revision)) = self.kv.get(&key).await? else { return Ok(()) };
@@ -154,13 +180,7 @@ impl Generations {
 
     /// Asks the bucket itself.
     pub async fn read(&self) -> Result<View, ChangeError> {
-        let mut entries = Entries::new();
-        for key in self.kv.keys("").await? {
-            if let Some(entry) = self.kv.get(&key).await? {
-                entries.insert(key, entry);
-            }
-        }
-        Ok(View::of(pairs(&entries)))
+        Ok(View::of(pairs(&self.kv.entries("").await?)))
     }
 }
 
