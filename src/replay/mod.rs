@@ -21,6 +21,7 @@ mod split;
 mod state;
 mod verify;
 mod wanted;
+mod worker;
 
 pub use account::AccountError;
 pub use ground::{Graph, Ground, Live, Target, Unready};
@@ -36,3 +37,4 @@ pub use request::{Point, Request};
 pub use state::{IllegalMove, Move, State};
 pub use verify::{VerifyError, verify};
 pub use wanted::UnknownType;
+pub use worker::{JobWorker, Options as WorkerOptions};
