@@ -13,6 +13,7 @@ mod jobs;
 mod lease;
 mod missing;
 mod pacer;
+mod planner;
 mod point;
 mod promotion;
 mod redrive;
@@ -30,6 +31,7 @@ pub use job::{
     Run, Tally, Verb,
 };
 pub use jobs::{Collision, JobError, Jobs, JobsWatch};
+pub use planner::{Estimate, Plan, PlanError, Planner, Sample, Undecodable};
 pub use point::{NoPlace, Place};
 pub use promotion::{Facts, Refused};
 pub use redrive::{Redrove, redrive};

@@ -65,7 +65,7 @@ impl ChunkTask {
         let within = batch.messages.partition_point(|message| message.sequence < to);
         for part in batch.messages[..within].chunks(self.applier.at_once()) {
             let (from, _) = self.place();
-            let fates = self.applier.apply(part).await;
+            let fates = Box::pin(self.applier.apply(part)).await;
             let read = part.iter().map(|message| message.sequence).zip(fates);
             let next = self.applier.ledger.take(self.index, read);
             self.applier.note(from, next);

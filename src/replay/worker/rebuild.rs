@@ -35,7 +35,7 @@ pub(super) async fn jump<G: Ground>(
         };
         job = hand.write(split).await?;
     }
-    range::read(hand, &job, graph).await
+    Box::pin(range::read(hand, &job, graph)).await
 }
 
 /// Fills a new generation, catches up, proves it right, and has it answer if that was asked for.
@@ -45,7 +45,7 @@ pub(super) async fn rebuild<G: Ground>(
     graph: Graph,
 ) -> Result<(), Halt> {
     if job.state == State::Running {
-        range::read(hand, &job, graph.clone()).await?;
+        Box::pin(range::read(hand, &job, graph.clone())).await?;
     }
     change_record(hand, &job, |record| record.building = None).await?;
     if job.request.as_of.is_none() {
@@ -56,7 +56,7 @@ pub(super) async fn rebuild<G: Ground>(
     }
     let mut note = None;
     if job.request.promote {
-        match hand.unless_halted(switch_when_ready(hand, &job)).await?? {
+        match hand.unless_halted(Box::pin(switch_when_ready(hand, &job))).await?? {
             None => return finish(hand, &[Move::Finish, Move::Promote], None).await,
             Some(refused) => note = Some(format!("not promoted: {refused}")),
         }
@@ -137,7 +137,8 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
     };
     let shared = &hand.shared;
     let comparing = async {
-        let compared = verify(&shared.log, &shared.ground, job, graph, &mut progress).await;
+        let compared = verify(&shared.log, &shared.ground, job, graph, &mut progress);
+        let compared = Box::pin(compared).await;
         compared.map_err(|error| {
             let text = error.to_string();
             if error.is_retryable() { Halt::Wait(text) } else { Halt::Failed(text) }

@@ -112,9 +112,9 @@ async fn attempt<G: Ground>(
     let lease = Lease::get(shared.jobs.kv(), &id, &shared.options.name).await;
     let Ok(Some(lease)) = lease else { return (id, Some(LATER)) };
     let (lost, done) = (stop.child_token(), CancellationToken::new());
-    let holding = hold(lease, shared.jobs.kv().clone(), lost.clone(), done.clone());
+    let holding = Box::pin(hold(lease, shared.jobs.kv().clone(), lost.clone(), done.clone()));
     let working = async {
-        let work = AssertUnwindSafe(work(&shared, watch, &id, lost.clone())).catch_unwind().await;
+        let work = AssertUnwindSafe(Box::pin(work(&shared, watch, &id, lost.clone()))).catch_unwind().await;
         let wait = match work {
             Ok(wait) => wait,
             Err(panic) => {
@@ -169,26 +169,29 @@ async fn run<G: Ground>(
     }
     let ready = tokio::select! {
         () = stop.cancelled() => return Err(Halt::Stop),
-        ready = prepare(shared, &job) => ready,
+        ready = Box::pin(prepare(shared, &job)) => ready,
     };
     let graph = ready?;
     let job = take(shared, &job, graph.as_ref()).await?;
     tracing::info!(job = %id, verb = %job.verb, generation = %job.generation, fence = job.run.fence, "a job is taken");
     let fence = job.run.fence;
     let hand = Hand { shared: shared.clone(), id: id.clone(), fence, stop, watch };
-    act(&hand, job, graph).await
+    Box::pin(act(&hand, job, graph)).await
 }
 
+/// Boxed: each is a large future, and all of them within each other are more than a stack holds.
 async fn act<G: Ground>(hand: &Hand<G>, job: Job, graph: Option<Graph>) -> Result<(), Halt> {
     match (job.verb, graph) {
-        (Verb::Replay, Some(graph)) => range::read(hand, &job, graph).await,
-        (Verb::Jump, Some(graph)) => rebuild::jump(hand, job, graph).await,
-        (Verb::Rebuild, Some(graph)) => rebuild::rebuild(hand, job, graph).await,
-        (Verb::Verify, Some(graph)) => rebuild::verify_alone(hand, &job, &graph).await,
-        (Verb::Redrive, _) => redriving::redrive_all(hand, job).await,
-        (Verb::Promote, _) => switch::promote(hand, &job).await,
-        (Verb::Rollback, _) => switch::roll_back(hand, &job).await,
-        (Verb::Retire, _) => switch::retire(hand, &job).await,
+        (Verb::Replay, Some(graph)) => Box::pin(range::read(hand, &job, graph)).await,
+        (Verb::Jump, Some(graph)) => Box::pin(rebuild::jump(hand, job, graph)).await,
+        (Verb::Rebuild, Some(graph)) => Box::pin(rebuild::rebuild(hand, job, graph)).await,
+        (Verb::Verify, Some(graph)) => {
+            Box::pin(rebuild::verify_alone(hand, &job, &graph)).await
+        }
+        (Verb::Redrive, _) => Box::pin(redriving::redrive_all(hand, job)).await,
+        (Verb::Promote, _) => Box::pin(switch::promote(hand, &job)).await,
+        (Verb::Rollback, _) => Box::pin(switch::roll_back(hand, &job)).await,
+        (Verb::Retire, _) => Box::pin(switch::retire(hand, &job)).await,
         (_, None) => Err(Halt::Failed("it has no graph to work on".to_owned())),
     }
 }
