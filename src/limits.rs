@@ -353,3 +353,58 @@ pub const LAG_SAMPLES: usize = 4_096;
 /// How long the consumers of a generation that is retired are left to their last workers: these see it within
 /// a second, and their open requests expire after 30.
 pub const RETIRE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(35);
+
+/// Deleted messages of the log that the server is asked to list: some 8 bytes each in one answer.
+pub const GONE_LISTED: u64 = 500_000;
+
+/// Live lag that a job keeps unless it is told another, in milliseconds: far below what a person notices.
+pub const JOB_LIVE_LAG: u64 = 200;
+
+/// Events a second that a job goes on with whatever live lag is: a standing job is never noticed, a slow one ends.
+pub const JOB_FLOOR: f64 = 500.0;
+
+/// Events a second with which a job begins: a hundredth of a core, and doubled four times a second from there.
+pub const JOB_BEGIN: f64 = 20_000.0;
+
+/// Chunks of a range at most: each is a cursor in the job's document, which is written every second.
+pub const JOB_CHUNKS: u64 = 64;
+
+/// Sequences in a chunk at least, unless the range has fewer: opening a reader costs as much as reading some hundred.
+pub const JOB_CHUNK_EVENTS: u64 = 5_000;
+
+/// Chunks of a job that are read at once: the client's parser and two cores are busy with that.
+pub const JOB_READERS: usize = 3;
+
+/// Gaps that are listed of a job, and of a chunk: more are counted, and the document stays below a message's bound.
+pub const JOB_GAPS: usize = 1_000;
+pub const JOB_CHUNK_GAPS: usize = 200;
+
+/// Jobs that a process runs at once: each has its readers, and operators see what is next.
+pub const JOBS_AT_ONCE: usize = 2;
+
+/// Finished jobs that are kept: what operators look back at.
+pub const JOBS_KEPT: usize = 100;
+
+/// How often the write of a job is tried again because somebody else wrote first.
+pub const JOB_WRITES: usize = 20;
+
+/// How long a lease on a job lasts that nobody renews: a killed worker's job moves on after that.
+pub const LEASE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How often a lease is renewed: two failures in a row lose nothing.
+pub const LEASE_RENEWAL: std::time::Duration = std::time::Duration::from_millis(1_500);
+
+/// Parked events that one job has tried again at most: their list is written down before the first.
+pub const REDRIVE_LIST: usize = 20_000;
+
+/// Parked events in one page of that list: 50 bytes each, far below a message's bound.
+pub const REDRIVE_PAGE: usize = 5_000;
+
+/// Messages that a plan looks at to find those that are no events: a second of questions at most.
+pub const PLAN_SAMPLE: u64 = 1_000;
+
+/// Undecodable messages that a plan shows: a person reads a few.
+pub const PLAN_EXAMPLES: usize = 10;
+
+/// How often the change of a generation's record is tried again because somebody else wrote first.
+pub const RECORD_WRITES: usize = 20;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use super::options;
 use crate::config::Settings;
 use crate::limits::PARKED_PAGE;
-use crate::stream::{
-    Closed, Entry, EntryId, Nats, Parked, ParkedEntry, ParkedFilter, QueueError, RetryQueue,
-};
+use crate::replay::{Redrove, redrive};
+use crate::stream::{Closed, EntryId, Nats, Parked, ParkedEntry, ParkedFilter, RetryQueue};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -85,33 +84,17 @@ impl Shelf {
     pub async fn redrive(&self, entries: &[ParkedEntry]) -> anyhow::Result<Done> {
         let mut outcome = Done::default();
         self.retry.ensure().await?;
-        for ParkedEntry { entry, revision, cut_from, .. } in entries {
-            // Its message was too large to be parked whole, and so it is for RETRY.
-            if cut_from.is_some() {
-                outcome.cut += 1;
-                continue;
+        for one in entries {
+            let redrove = redrive(&self.parked, &self.retry, one).await.with_context(|| {
+                format!("{} stays parked; the ones before it are on their way", one.entry.id)
+            })?;
+            match redrove {
+                Redrove::Scheduled => outcome.done += 1,
+                Redrove::PassedOver => outcome.passed_over += 1,
+                Redrove::Cut => outcome.cut += 1,
             }
-            // Counted before it is tried, so that no crash can hide an attempt.
-            match self.parked.record_attempt(entry.generation, entry.id, *revision).await {
-                // What comes back counts its delivery, which is the attempt that was just recorded.
-                Ok(_) => self.schedule(entry).await?,
-                Err(QueueError::Conflict) => {
-                    outcome.passed_over += 1;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            outcome.done += 1;
         }
         Ok(outcome)
-    }
-
-    async fn schedule(&self, entry: &Entry) -> anyhow::Result<()> {
-        let scheduled = self.retry.schedule(std::slice::from_ref(entry), |_| Duration::ZERO).await;
-        ensure!(scheduled.len() == 1, "one answer an entry");
-        scheduled.into_iter().collect::<Result<(), _>>().with_context(|| {
-            format!("{} stays parked; the ones before it are on their way", entry.id)
-        })
     }
 
     /// Gives entries up: their events stay in the log, and are not applied to this generation.

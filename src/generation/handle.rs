@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::{ACTIVE, Active, GenerationId, Record, Refusal, View};
 use crate::clock;
+use crate::limits::RECORD_WRITES;
 use crate::stream::{KvEntries as Entries, KvStore, QueueError};
 
 /// All generations, followed live. Clones share it.
@@ -107,24 +108,35 @@ impl Generations {
                     record.fingerprint.clone_from(&first.fingerprint);
                     record.event_types.clone_from(&first.event_types);
                 };
-                self.change(record.id, adopt).await
+                self.change(record.id, adopt).await.map(|_| ())
             }
             _ => Ok(()),
         }
     }
 
-    /// Changes a generation's record by compare-and-swap; one that is gone stays gone.
+    /// Changes what is written of a generation now: again on what somebody else wrote in between, a bounded
+    /// number of times.
     pub async fn change(
         &self,
         id: GenerationId,
-        change: impl FnOnce(&mut Record),
-    ) -> Result<(), ChangeError> {
-        let key = Record::key(id);
-        let Some((bytes, revision)) = self.kv.get(&key).await? else { return Ok(()) };
-        let Ok(mut record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(()) };
-        change(&mut record);
-        self.kv.update(&key, encode(&record), revision).await?;
-        Ok(())
+        mut change: impl FnMut(&mut Record),
+    ) -> Result<Record, ChangeError> {
+        for _ in 0..RECORD_WRITES {
+            let found = self.kv.get(&Record::key(id)).await?;
+            let (value, revision) = found.ok_or(Refusal::Unknown(id))?;
+            let before: Record = serde_json::from_slice(&value).map_err(|_| Refusal::Foreign(id))?;
+            let mut record = before.clone();
+            change(&mut record);
+            if record == before {
+                return Ok(record);
+            }
+            match self.kv.update(&Record::key(id), encode(&record), revision).await {
+                Ok(_) => return Ok(record),
+                Err(QueueError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ChangeError::Conflict)
     }
 
     /// Writes down a generation.
@@ -158,13 +170,7 @@ impl Generations {
 
     /// Asks the bucket itself.
     pub async fn read(&self) -> Result<View, ChangeError> {
-        let mut entries = Entries::new();
-        for key in self.kv.keys("").await? {
-            if let Some(entry) = self.kv.get(&key).await? {
-                entries.insert(key, entry);
-            }
-        }
-        Ok(View::of(pairs(&entries)))
+        Ok(View::of(pairs(&self.kv.entries("").await?)))
     }
 }
 

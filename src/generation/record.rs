@@ -130,6 +130,8 @@ pub struct View {
 pub enum Refusal {
     #[error("there is no generation {0}: `weir generation list` shows those there are")]
     Unknown(GenerationId),
+    #[error("generation {0} was written by another version of weir: change it with that one")]
+    Foreign(GenerationId),
     #[error("generation {0} exists already")]
     Exists(GenerationId),
     #[error("generation {0} is active already")]

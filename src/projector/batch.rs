@@ -63,6 +63,20 @@ impl<'e> Batch<'e> {
         &self.puts
     }
 
+    /// Whether the store changed for an event's sake, in the order of the batch. Of those that would have changed
+    /// one document alike, the first counts.
+    pub fn changed(&self, verdicts: &[Verdict]) -> Vec<bool> {
+        let mut told = vec![false; self.puts.len()];
+        let mut changed = |(place, own): &(u32, bool)| {
+            let place = *place as usize;
+            let first = *own && verdicts[place] == Verdict::Applied && !told[place];
+            told[place] |= first;
+            first
+        };
+        let needs = |event: &Range<usize>| &self.needs[event.clone()];
+        self.events.iter().map(|event| needs(event).iter().fold(false, |any, need| changed(need) || any)).collect()
+    }
+
     /// One disposition an event, in the order of the batch.
     ///
     /// An event is parked only for a put of its own. Where another event's greater version of the same

@@ -26,6 +26,7 @@ mod worker;
 mod worker_status;
 mod workers;
 
+pub use batch::{Batch, Disposition, Share, share};
 pub use decode::{Decoder, Recorded, Undecodable};
 pub use gate::Gate;
 pub use intervals::Intervals;

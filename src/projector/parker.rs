@@ -17,6 +17,11 @@ impl Parker {
         Self { generation, parked, open }
     }
 
+    /// Whether nothing of this generation is parked, as far as is known.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Parks a message; false if that did not work.
     pub(super) async fn park(
         &self,
@@ -24,7 +29,16 @@ impl Parker {
         epoch: &Epoch,
         error: &Undecodable,
     ) -> bool {
-        let why = (error.code(), &*error.to_string());
+        self.park_as(message, epoch, (error.code(), &error.to_string())).await
+    }
+
+    /// Parks a message for a reason (a stable tag, and a text for a person); false if that did not work.
+    pub async fn park_as(
+        &self,
+        message: &StoredMessage,
+        epoch: &Epoch,
+        why: (&str, &str),
+    ) -> bool {
         let entry = first_entry(message, epoch, self.generation, why);
         match self.parked.park(&entry).await {
             Ok(_) => {
@@ -32,14 +46,14 @@ impl Parker {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, sequence = message.sequence, "a message that is no event cannot be parked; it will be read again");
+                tracing::warn!(%error, sequence = message.sequence, "a message cannot be parked; it will be tried again");
                 false
             }
         }
     }
 
     /// Closes the entry of a message that was parked once and is applied now.
-    pub(super) async fn applied(&self, message: &StoredMessage, epoch: &Epoch) {
+    pub async fn applied(&self, message: &StoredMessage, epoch: &Epoch) {
         if self.open.is_empty() {
             return;
         }

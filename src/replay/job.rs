@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::request::Request;
 use super::state::{IllegalMove, Move, State};
+use crate::event::format_ms;
 use crate::generation::GenerationId;
+use crate::limits::JOB_LIVE_LAG;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +70,20 @@ impl fmt::Display for Verb {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(pub String);
+
+impl JobId {
+    /// Makes one; `random` tells apart what is asked for in one second.
+    pub fn new(verb: Verb, now_ms: i64, random: u32) -> Self {
+        let time = format_ms(now_ms);
+        let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+        let (day, second) = (digits(&time[..10]), digits(&time[11..19]));
+        Self(format!("{verb}-{day}T{second}-{:04x}", random & 0xffff))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -323,6 +339,9 @@ pub struct Job {
     pub note: Option<String>,
     /// The epoch of the log that the range is of.
     pub epoch: String,
+    /// The projection that a rebuild is made with: a worker with another one leaves it to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     pub range: Range,
     pub control: Control,
     /// What was asked for, by whom and why.
@@ -348,6 +367,40 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that is planned and begun by nobody.
+    pub fn of(
+        request: Request,
+        generation: GenerationId,
+        range: Range,
+        epoch: &str,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            id: JobId::new(request.verb, now_ms, uuid::Uuid::now_v7().as_u128() as u32),
+            verb: request.verb,
+            generation,
+            state: State::Planned,
+            note: None,
+            epoch: epoch.to_owned(),
+            fingerprint: None,
+            range,
+            control: Control {
+                live_lag_ms: request.live_lag_ms.unwrap_or(JOB_LIVE_LAG),
+                rate: request.rate,
+            },
+            request,
+            created_ms: now_ms,
+            changed_ms: now_ms,
+            run: Run::default(),
+            pace: Pace::default(),
+            chunks: Vec::new(),
+            tally: Tally::default(),
+            missing: Vec::new(),
+            report: None,
+            redriven: None,
+        }
+    }
+
     /// Makes a move, or says that the table does not have it.
     pub fn make(&mut self, what: Move, now_ms: i64) -> Result<(), IllegalMove> {
         self.state = self.state.after(what, self.verb)?;

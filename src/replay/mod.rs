@@ -3,15 +3,40 @@
 //! `job` is what is written of a job, `state` what may happen to it, `request` what is asked for; all pure.
 //! `ground` is what a job needs of the process it runs in.
 
+mod account;
+mod collide;
+mod fold;
+mod governor;
 mod ground;
 mod job;
+mod jobs;
+mod lease;
+mod missing;
+mod pacer;
+mod planner;
+mod point;
+mod promotion;
+mod redrive;
 mod request;
+mod split;
 mod state;
+mod verify;
+mod wanted;
+mod worker;
 
+pub use account::AccountError;
 pub use ground::{Graph, Ground, Live, Target, Unready};
 pub use job::{
     Chunk, Control, Filter, Found, Job, JobId, Missing, MissingWhy, Pace, Range, Redriven, Report,
     Run, Tally, Verb,
 };
+pub use jobs::{Collision, JobError, Jobs, JobsWatch};
+pub use planner::{Estimate, Plan, PlanError, Planner, Sample, Undecodable};
+pub use point::{NoPlace, Place};
+pub use promotion::{Facts, Refused};
+pub use redrive::{Redrove, redrive};
 pub use request::{Point, Request};
 pub use state::{IllegalMove, Move, State};
+pub use verify::{VerifyError, verify};
+pub use wanted::UnknownType;
+pub use worker::{JobWorker, Options as WorkerOptions};

@@ -122,6 +122,13 @@ impl StreamHandle {
         read_message(got)
     }
 
+    /// Returns the first message at or after a sequence, from the stream's leader.
+    pub async fn next_from(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
+        let asked = self.inner.stream.raw_message_builder();
+        let asked = asked.sequence(sequence.max(1)).next_by_subject(">").send();
+        read_message(self.bounded(asked, "no answer").await?)
+    }
+
     /// Returns the newest message of a subject, from the stream's leader.
     pub async fn newest_of(&self, subject: &str) -> Result<Option<StoredMessage>, GetError> {
         let asked = self.inner.stream.get_last_raw_message_by_subject(subject);

@@ -1,12 +1,14 @@
-//! What processes agree on: one JetStream KV bucket, readable by every other KV client.
+//! What processes agree on, and the jobs: two JetStream KV buckets, readable by every other KV client.
 //!
 //! Reads of single keys ask the stream's leader, so that a decision is never based on an old copy; the
 //! live copy is for those who follow, and goes on being served while NATS is away.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_TTL;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
@@ -18,15 +20,22 @@ use crate::stream::side::{Bounds, QueueError, SideStream};
 
 const DECLARATION: &str = include_str!("../../nats/kv-weir.json");
 const PREFIX: &str = "$KV.WEIR.";
+const JOBS_DECLARATION: &str = include_str!("../../nats/kv-weir-jobs.json");
+const JOBS_PREFIX: &str = "$KV.WEIR_JOBS.";
 const OPERATION: &str = "KV-Operation";
+/// The server's own mark in the place of a value whose time was over.
+const MARKER: &str = "Nats-Marker-Reason";
+/// How long the mark of a deleted key stays where nobody needs it for longer.
+const FAREWELL: Duration = Duration::from_mins(1);
 
 /// The keys with value and revision.
 pub type Entries = BTreeMap<String, (Bytes, u64)>;
 
-/// The bucket; clones share it.
+/// A bucket; clones share it.
 #[derive(Clone)]
 pub struct KvStore {
     side: SideStream,
+    prefix: &'static str,
 }
 
 /// A copy of the bucket at one moment.
@@ -45,10 +54,19 @@ pub struct KvWatch {
 }
 
 impl KvStore {
-    /// Makes a handle; nothing is sent.
+    /// Makes a handle of what processes agree on; nothing is sent.
     pub async fn new(nats: Nats, replicas: usize) -> Self {
+        Self::of(nats, DECLARATION, PREFIX, replicas).await
+    }
+
+    /// Makes a handle of the bucket of jobs, whose keys may end by themselves; nothing is sent.
+    pub async fn jobs(nats: Nats, replicas: usize) -> Self {
+        Self::of(nats, JOBS_DECLARATION, JOBS_PREFIX, replicas).await
+    }
+
+    async fn of(nats: Nats, declaration: &str, prefix: &'static str, replicas: usize) -> Self {
         let bounds = Bounds { max_bytes: None, replicas };
-        Self { side: SideStream::new(nats, DECLARATION, bounds).await }
+        Self { side: SideStream::new(nats, declaration, bounds).await, prefix }
     }
 
     /// Makes the bucket if there is none. Writes do the same.
@@ -64,16 +82,40 @@ impl KvStore {
 
     /// Writes a key that does not exist, or was deleted; returns its revision.
     pub async fn create(&self, key: &str, value: Bytes) -> Result<u64, QueueError> {
+        self.create_with(key, HeaderMap::new(), value).await
+    }
+
+    async fn create_with(
+        &self,
+        key: &str,
+        headers: HeaderMap,
+        value: Bytes,
+    ) -> Result<u64, QueueError> {
         let subject = self.subject(key)?;
-        match self.side.put(&subject, HeaderMap::new(), value.clone(), Some(0)).await {
+        match self.side.put(&subject, headers.clone(), value.clone(), Some(0)).await {
             Err(QueueError::Conflict) => {
                 let newest = self.side.newest_of(&subject).await?;
                 let deleted = newest.filter(|m| !is_value(m)).ok_or(QueueError::Conflict)?;
-                let expected = Some(deleted.sequence);
-                self.side.put(&subject, HeaderMap::new(), value, expected).await
+                self.side.put(&subject, headers, value, Some(deleted.sequence)).await
             }
             created => created,
         }
+    }
+
+    /// Writes a key that ends by itself after `ttl` (whole seconds, at least one, by the server's clock) unless
+    /// it is written again. `expected` is its newest revision; 0 if it does not exist or was deleted.
+    pub async fn put_for(
+        &self,
+        key: &str,
+        value: Bytes,
+        ttl: Duration,
+        expected: u64,
+    ) -> Result<u64, QueueError> {
+        let headers = lasting(ttl);
+        if expected == 0 {
+            return self.create_with(key, headers, value).await;
+        }
+        self.side.put(&self.subject(key)?, headers, value, Some(expected)).await
     }
 
     /// Writes a key whose newest revision is the given one; returns the new revision.
@@ -88,26 +130,40 @@ impl KvStore {
         self.side.put(&self.subject(key)?, headers, Bytes::new(), revision).await.map(|_| ())
     }
 
+    /// Deletes a key whose newest revision is the given one (`None` whatever it is), and leaves nothing of it behind.
+    /// Only in a bucket whose keys may end by themselves.
+    pub async fn remove(&self, key: &str, revision: Option<u64>) -> Result<(), QueueError> {
+        let subject = self.subject(key)?;
+        let mut headers = lasting(FAREWELL);
+        headers.insert(OPERATION, "DEL");
+        let mark = self.side.put(&subject, headers, Bytes::new(), revision).await?;
+        self.side.purge_through(&subject, mark - 1).await.map(|_| ())
+    }
+
     /// Returns the keys that begin with a prefix, in their order, as the bucket has them now.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, QueueError> {
+        Ok(self.entries(prefix).await?.into_keys().collect())
+    }
+
+    /// Returns what the keys that begin with a prefix hold, as the bucket has them now.
+    pub async fn entries(&self, prefix: &str) -> Result<Entries, QueueError> {
         let mut found = Vec::new();
         let mut each =
-            |subject: &str, _| found.extend(subject.strip_prefix(PREFIX).map(str::to_owned));
-        self.side.each_subject(&format!("{PREFIX}>"), &mut each).await?;
-        let mut keys = Vec::new();
+            |subject: &str, _| found.extend(subject.strip_prefix(self.prefix).map(str::to_owned));
+        self.side.each_subject(&format!("{}>", self.prefix), &mut each).await?;
+        let mut entries = Entries::new();
         for key in found.into_iter().filter(|key| key.starts_with(prefix)) {
-            if self.get(&key).await?.is_some() {
-                keys.push(key);
+            if let Some(entry) = self.get(&key).await? {
+                entries.insert(key, entry);
             }
         }
-        keys.sort();
-        Ok(keys)
+        Ok(entries)
     }
 
     /// Begins to follow the bucket: changes are seen within a second, and the last copy stays while NATS is away.
     pub fn watch(&self) -> KvWatch {
         let (sender, view) = watch::channel(KvView::default());
-        let copy = Copy { entries: Entries::new(), changed: true, sender };
+        let copy = Copy { prefix: self.prefix, entries: Entries::new(), changed: true, sender };
         let follower = Arc::new(follow(self.side.handle().clone(), copy));
         KvWatch { view, _follower: follower }
     }
@@ -118,7 +174,7 @@ impl KvStore {
         if key.is_empty() || dots || !key.chars().all(allowed) {
             return Err(self.side.refused(format!("{key:?} cannot be a key")));
         }
-        Ok(format!("{PREFIX}{key}"))
+        Ok(format!("{}{key}", self.prefix))
     }
 }
 
@@ -144,6 +200,7 @@ impl KvWatch {
 }
 
 struct Copy {
+    prefix: &'static str,
     entries: Entries,
     changed: bool,
     sender: watch::Sender<KvView>,
@@ -156,7 +213,7 @@ impl Copied for Copy {
     }
 
     fn take(&mut self, message: &StoredMessage) {
-        let Some(key) = message.subject().strip_prefix(PREFIX) else { return };
+        let Some(key) = message.subject().strip_prefix(self.prefix) else { return };
         if is_value(message) {
             self.entries.insert(key.to_owned(), (message.payload.clone(), message.sequence));
         } else {
@@ -185,5 +242,11 @@ impl Copied for Copy {
 }
 
 fn is_value(message: &StoredMessage) -> bool {
-    message.header(OPERATION).is_none()
+    message.header(OPERATION).is_none() && message.header(MARKER).is_none()
+}
+
+fn lasting(ttl: Duration) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_TTL, format!("{}s", ttl.as_secs().max(1)));
+    headers
 }

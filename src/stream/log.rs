@@ -118,6 +118,10 @@ impl EventLog {
         self.send_atomic(batch).await.outcome().await
     }
 
+    pub(super) fn handle(&self) -> &StreamHandle {
+        &self.handle
+    }
+
     pub(super) fn context(&self) -> &Context {
         self.handle.context()
     }

@@ -2,7 +2,7 @@
 //!
 //! `connection` keeps a link up (who weir is: `credentials`), `handle` is one stream, `log` the log itself. `ensure`
 //! makes it, `publish` writes to it, `reader` follows it, `work` shares it out, `position` (pure) tells whether a
-//! remembered place still exists. `declaration` and `findings` say what stream and server must be for the promise
+//! remembered place still exists, `survey` what is gone. `declaration` and `findings` say what stream and server must be for the promise
 //! to hold. Beside the log (`side`, followed by `follow`): `kv`, what processes agree on; `retry` and `parked`,
 //! events that failed, as an `entry` in the persisted `form`.
 
@@ -29,6 +29,7 @@ mod retry;
 mod server;
 mod session;
 mod side;
+mod survey;
 mod work;
 
 pub use connection::{ConnectError, Link, Nats, Options as NatsOptions, ServerFacts};
@@ -49,4 +50,5 @@ pub use reader::{Batch, ReadError, Reader};
 pub use retry::{Retried, RetryOptions, RetryQueue, backoff, jittered};
 pub use server::{MINIMUM_VERSION, SyncPolicy, TooOld};
 pub use side::{Bounds as StreamBounds, QueueError};
+pub use survey::Gone;
 pub use work::{Answers, Delivery, WorkOptions, WorkQueue, WorkState, WorkStream};

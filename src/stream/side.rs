@@ -267,6 +267,7 @@ fn repaired(declared: &Config, found: &Config) -> Config {
     // Neither can be taken back once it is given.
     config.allow_message_ttl |= declared.allow_message_ttl;
     config.allow_message_schedules |= declared.allow_message_schedules;
+    config.subject_delete_marker_ttl = declared.subject_delete_marker_ttl;
     config
 }
 
@@ -278,6 +279,7 @@ mod tests {
     fn a_declaration_is_read_bounded_and_differs_in_nothing_from_itself() {
         for declaration in [
             include_str!("../../nats/kv-weir.json"),
+            include_str!("../../nats/kv-weir-jobs.json"),
             include_str!("../../nats/stream-retry.json"),
             include_str!("../../nats/stream-parked.json"),
         ] {

@@ -41,6 +41,21 @@ impl MemoryStore {
         outcome
     }
 
+    /// Applies the puts of several events in one go, and tells of each event whether it changed anything.
+    /// `ends` says where the puts of each end (exclusive).
+    pub fn apply_events(&self, puts: &[Put<'_>], ends: &[usize], mut told: impl FnMut(bool)) {
+        let mut graph = self.write();
+        let mut begin = 0;
+        for end in ends {
+            let mut changed = false;
+            for put in &puts[begin..*end] {
+                changed |= graph.apply(put) == Applied::Applied;
+            }
+            told(changed);
+            begin = *end;
+        }
+    }
+
     /// The graph, held still while it is looked at: for bounded reads.
     pub fn read(&self) -> RwLockReadGuard<'_, Graph> {
         self.graph.read().unwrap_or_else(PoisonError::into_inner)

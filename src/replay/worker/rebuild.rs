@@ -1,0 +1,203 @@
+//! What comes before and after a range is read: a jump of live, catching up, the proof, the switch.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::hand::{Halt, Hand};
+use super::range;
+use super::switch::{Switched, switch_to};
+use crate::clock;
+use crate::generation::{ChangeError, Record, Verified};
+use crate::limits::PROMOTE_LAG_EVENTS;
+use crate::replay::ground::{Graph, Ground, Unready};
+use crate::replay::job::{Job, Report};
+use crate::replay::split::split;
+use crate::replay::state::{Move, State};
+use crate::replay::verify::verify;
+
+/// How often something that is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often progress of a comparison is written down.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Has live go on at the end of the range, and fills the gap.
+pub(super) async fn jump<G: Ground>(
+    hand: &Hand<G>,
+    mut job: Job,
+    graph: Graph,
+) -> Result<(), Halt> {
+    // Once the chunks are written, live has moved: it is never moved back.
+    if job.chunks.is_empty() {
+        hand.unless_halted(hand.shared.ground.jump(job.generation, job.range.to)).await??;
+        let split = |job: &mut Job| {
+            job.chunks = split(job.range);
+            Ok(())
+        };
+        job = hand.write(split).await?;
+    }
+    Box::pin(range::read(hand, &job, graph)).await
+}
+
+/// Fills a new generation, catches up, proves it right, and has it answer if that was asked for.
+pub(super) async fn rebuild<G: Ground>(
+    hand: &Hand<G>,
+    job: Job,
+    graph: Graph,
+) -> Result<(), Halt> {
+    if job.state == State::Running {
+        Box::pin(range::read(hand, &job, graph.clone())).await?;
+    }
+    change_record(hand, &job, |record| record.building = None).await?;
+    if job.request.as_of.is_none() {
+        hand.unless_halted(catch_up(hand, &job)).await??;
+    }
+    if !job.request.unverified {
+        prove(hand, &job, &graph).await?;
+    }
+    let mut note = None;
+    if job.request.promote {
+        match hand.unless_halted(Box::pin(switch_when_ready(hand, &job))).await?? {
+            None => return finish(hand, &[Move::Finish, Move::Promote], None).await,
+            Some(refused) => note = Some(format!("not promoted: {refused}")),
+        }
+    }
+    finish(hand, &[Move::Finish], note).await
+}
+
+/// Compares a generation with the log; what differs is told, and is no failure of the job.
+pub(super) async fn verify_alone<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+    graph: &Graph,
+) -> Result<(), Halt> {
+    let report = compare(hand, job, graph).await?;
+    let note = differences(&report);
+    if note.is_none() {
+        note_verified(hand, job, &report).await?;
+    }
+    finish(hand, &[Move::Finish], note).await
+}
+
+async fn finish<G: Ground>(
+    hand: &Hand<G>,
+    moves: &[Move],
+    note: Option<String>,
+) -> Result<(), Halt> {
+    hand.write(|job| {
+        job.note.clone_from(&note);
+        moves.iter().try_for_each(|what| job.make(*what, clock::now_ms()))
+    })
+    .await?;
+    Ok(())
+}
+
+async fn change_record<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+    change: impl FnMut(&mut Record),
+) -> Result<(), Halt> {
+    match hand.shared.ground.generations().change(job.generation, change).await {
+        Ok(_) => Ok(()),
+        Err(ChangeError::Refused(refusal)) => Err(Halt::Failed(refusal.to_string())),
+        Err(error) => Err(Halt::Wait(error.to_string())),
+    }
+}
+
+/// Waits until live is near the end of the log.
+async fn catch_up<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<(), Halt> {
+    loop {
+        let note = match hand.shared.ground.live(job.generation).await {
+            Ok(live) if live.behind <= PROMOTE_LAG_EVENTS => {
+                hand.note(None).await?;
+                return Ok(());
+            }
+            Ok(_) => "live catches up".to_owned(),
+            Err(Unready::Later(text)) => text,
+            Err(unready) => return Err(unready.into()),
+        };
+        hand.note(Some(note)).await?;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn prove<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<(), Halt> {
+    let report = compare(hand, job, graph).await?;
+    match differences(&report) {
+        Some(note) => Err(Halt::Failed(note)),
+        None => note_verified(hand, job, &report).await,
+    }
+}
+
+/// Compares, and writes down the report.
+async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<Report, Halt> {
+    let (read, of) = (AtomicU64::new(0), AtomicU64::new(0));
+    let mut progress = |now: u64, all: u64| {
+        read.store(now, Ordering::Relaxed);
+        of.store(all, Ordering::Relaxed);
+    };
+    let shared = &hand.shared;
+    let comparing = async {
+        let compared = verify(&shared.log, &shared.ground, job, graph, &mut progress);
+        let compared = Box::pin(compared).await;
+        compared.map_err(|error| {
+            let text = error.to_string();
+            if error.is_retryable() { Halt::Wait(text) } else { Halt::Failed(text) }
+        })
+    };
+    let telling = async {
+        loop {
+            tokio::time::sleep(TELL).await;
+            let (read, of) = (read.load(Ordering::Relaxed), of.load(Ordering::Relaxed));
+            hand.note(Some(format!("compares with the log: {read} of {of} events"))).await.ok();
+        }
+    };
+    let compared = async {
+        tokio::select! {
+            compared = comparing => compared,
+            () = telling => unreachable!("it never ends"),
+        }
+    };
+    let report = hand.unless_halted(compared).await??;
+    let told = |job: &mut Job| {
+        (job.note, job.report) = (None, Some(report.clone()));
+        Ok(())
+    };
+    hand.write(told).await?;
+    Ok(report)
+}
+
+fn differences(report: &Report) -> Option<String> {
+    let Report { missing, extra, other_body, .. } = report;
+    let differ = report.differences() > 0;
+    differ.then(|| {
+        format!(
+            "the graph is not what the log says: {missing} documents are missing, {extra} are there beyond it, {other_body} differ"
+        )
+    })
+}
+
+async fn note_verified<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+    report: &Report,
+) -> Result<(), Halt> {
+    let verified = Some(Verified { through: report.through, at_ms: clock::now_ms() });
+    change_record(hand, job, |record| record.verified = verified).await
+}
+
+/// Has the generation answer as soon as it may; what stands in the way for good is returned.
+async fn switch_when_ready<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+) -> Result<Option<String>, Halt> {
+    loop {
+        match switch_to(hand, job, job.generation).await? {
+            Switched::Done => return Ok(None),
+            Switched::Refused(refused) if refused.passes() => {
+                hand.note(Some(refused.to_string())).await?;
+                tokio::time::sleep(LOOK).await;
+            }
+            Switched::Refused(refused) => return Ok(Some(refused.to_string())),
+        }
+    }
+}

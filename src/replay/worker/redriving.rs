@@ -1,0 +1,160 @@
+//! Has parked events tried again: a list that is written down first, and gone through once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::hand::{Halt, Hand};
+use crate::clock;
+use crate::limits::{PARKED_PAGE, REDRIVE_LIST, REDRIVE_PAGE};
+use crate::replay::ground::Ground;
+use crate::replay::job::{Filter, Job, Redriven};
+use crate::replay::redrive::{Redrove, redrive};
+use crate::replay::state::Move;
+use crate::stream::{EntryId, ParkedFilter, QueueError};
+
+const CHECKPOINT: Duration = Duration::from_secs(1);
+
+/// An entry as it was when the list was made.
+type Listed = (String, u64);
+
+pub(super) async fn redrive_all<G: Ground>(hand: &Hand<G>, job: Job) -> Result<(), Halt> {
+    let redriven = match job.redriven {
+        Some(redriven) => redriven,
+        None => freeze(hand, &job).await?,
+    };
+    hand.shared.retry.ensure().await.map_err(halt_of)?;
+    let mut counted = redriven;
+    let ended = hand.unless_halted(go_through(hand, &job, &mut counted)).await;
+    hand.write(|job| {
+        job.redriven = Some(counted);
+        Ok(())
+    })
+    .await?;
+    ended??;
+    hand.write(|job| job.make(Move::Finish, clock::now_ms())).await?;
+    forget(hand, counted.listed).await;
+    Ok(())
+}
+
+/// Writes down which entries are meant, before any of them is tried.
+async fn freeze<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Redriven, Halt> {
+    let filter = parked_filter(&job.request.filter, job.created_ms);
+    let mut listed: Vec<Listed> = Vec::new();
+    let mut after = 0;
+    while listed.len() < REDRIVE_LIST {
+        let parked = &hand.shared.parked;
+        let page = parked.list(job.generation.number(), &filter, after, PARKED_PAGE).await;
+        let page = page.map_err(halt_of)?;
+        let meant = page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
+        listed.extend(meant.map(|one| (one.entry.id.to_string(), one.revision)));
+        match page.after {
+            Some(place) => after = place,
+            None => break,
+        }
+    }
+    listed.truncate(REDRIVE_LIST);
+    for (number, page) in listed.chunks(REDRIVE_PAGE).enumerate() {
+        let value = serde_json::to_vec(page).expect("ids have a JSON form");
+        let key = page_key(hand, number);
+        // One of an attempt before is written over: nothing of it was done.
+        let known = hand.shared.jobs.kv().get(&key).await.map_err(halt_of)?;
+        let written = match known {
+            Some((_, revision)) => hand.shared.jobs.kv().update(&key, value.into(), revision).await,
+            None => hand.shared.jobs.kv().create(&key, value.into()).await,
+        };
+        written.map_err(halt_of)?;
+    }
+    let redriven = Redriven { listed: listed.len() as u64, ..Redriven::default() };
+    hand.write(|job| {
+        job.redriven = Some(redriven);
+        Ok(())
+    })
+    .await?;
+    Ok(redriven)
+}
+
+async fn go_through<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+    counted: &mut Redriven,
+) -> Result<(), Halt> {
+    let mut written = Instant::now();
+    let mut at = (counted.redriven + counted.passed_over + counted.cut) as usize;
+    while at < counted.listed as usize {
+        let page = read_page(hand, at / REDRIVE_PAGE).await?;
+        for (id, revision) in page.iter().skip(at % REDRIVE_PAGE) {
+            match one(hand, job, id, *revision).await? {
+                Redrove::Scheduled => counted.redriven += 1,
+                Redrove::PassedOver => counted.passed_over += 1,
+                Redrove::Cut => counted.cut += 1,
+            }
+            at += 1;
+            if written.elapsed() >= CHECKPOINT {
+                let now = *counted;
+                hand.write(|job| {
+                    job.redriven = Some(now);
+                    Ok(())
+                })
+                .await?;
+                written = Instant::now();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one<G: Ground>(
+    hand: &Hand<G>,
+    job: &Job,
+    id: &str,
+    revision: u64,
+) -> Result<Redrove, Halt> {
+    let Ok(id) = id.parse::<EntryId>() else { return Ok(Redrove::PassedOver) };
+    let parked = &hand.shared.parked;
+    let found = parked.get(job.generation.number(), id).await.map_err(halt_of)?;
+    match found.filter(|found| found.revision == revision) {
+        Some(found) => redrive(parked, &hand.shared.retry, &found).await.map_err(halt_of),
+        None => Ok(Redrove::PassedOver),
+    }
+}
+
+async fn read_page<G: Ground>(hand: &Hand<G>, number: usize) -> Result<Vec<Listed>, Halt> {
+    let found = hand.shared.jobs.kv().get(&page_key(hand, number)).await.map_err(halt_of)?;
+    let page = found.and_then(|(value, _)| serde_json::from_slice(&value).ok());
+    page.ok_or_else(|| Halt::Failed("the list of what to try again is gone".to_owned()))
+}
+
+async fn forget<G: Ground>(hand: &Hand<G>, listed: u64) {
+    for number in 0..(listed as usize).div_ceil(REDRIVE_PAGE) {
+        hand.shared.jobs.kv().remove(&page_key(hand, number), None).await.ok();
+    }
+}
+
+fn page_key<G: Ground>(hand: &Hand<G>, number: usize) -> String {
+    format!("list.{}.{number}", hand.id)
+}
+
+fn parked_filter(filter: &Filter, now_ms: i64) -> ParkedFilter {
+    ParkedFilter {
+        event_type: None,
+        reason: filter.reason.clone(),
+        since_ms: None,
+        before_ms: filter.older_than_ms.map(|ms| now_ms.saturating_sub(ms as i64)),
+        id_prefix: filter.id_prefix.clone(),
+        error_text: filter.error_text.clone(),
+    }
+}
+
+fn of_type(filter: &Filter, subject: &str) -> bool {
+    let name = subject.strip_prefix("events.").unwrap_or(subject);
+    filter.types.is_empty()
+        || filter.types.iter().any(|wanted| crate::event::normalise_name(wanted) == name)
+}
+
+fn halt_of(error: QueueError) -> Halt {
+    if error.is_retryable() {
+        return Halt::Wait(error.to_string());
+    }
+    Halt::Failed(error.to_string())
+}
