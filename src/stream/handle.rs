@@ -128,6 +128,16 @@ impl StreamHandle {
         read_message(self.bounded(asked, "no answer").await?)
     }
 
+    /// Returns the first message from a sequence (inclusive) on whose subject matches, from the stream's leader.
+    pub async fn next_of(
+        &self,
+        subjects: &str,
+        from: u64,
+    ) -> Result<Option<StoredMessage>, GetError> {
+        let asked = self.inner.stream.get_first_raw_message_by_subject(subjects, from.max(1));
+        read_message(self.bounded(asked, "no answer").await?)
+    }
+
     /// Says whether the stream still holds exactly this message at this place.
     pub async fn holds(&self, mark: Mark) -> Result<bool, GetError> {
         Ok(self.get(mark.sequence).await?.is_some_and(|message| message.mark() == mark))
