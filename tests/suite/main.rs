@@ -19,6 +19,7 @@ mod nats_producers;
 mod one_shard;
 mod queues;
 mod reads;
+mod replay;
 mod roles;
 mod secrets;
 mod stream;

@@ -116,13 +116,16 @@ impl Verification<'_> {
     }
 
     /// What live has not applied or set aside yet would be told as missing.
-    async fn wait_for_live<G: Ground>(&self, ground: &G) -> Result<(), VerifyError> {
+    async fn wait_for_live<G: Ground>(&mut self, ground: &G) -> Result<(), VerifyError> {
         let wanted = self.scope.through;
         let (mut best, mut since) = (0, Instant::now());
-        while self.scope.follows {
+        if !self.scope.follows {
+            return Ok(());
+        }
+        loop {
             let through = ground.live(self.graph.id).await?.through;
             if through >= wanted {
-                break;
+                return Ok(());
             }
             if through > best {
                 (best, since) = (through, Instant::now());
@@ -132,7 +135,6 @@ impl Verification<'_> {
             }
             sleep(LOG_RETRY).await;
         }
-        Ok(())
     }
 
     async fn scan(&mut self, shadow: Shadow) -> Result<Comparison, VerifyError> {
@@ -171,7 +173,7 @@ impl Verification<'_> {
     }
 
     /// Reads the log again for the events behind what differs.
-    async fn name(&self, judged: Judged) -> Result<Vec<Found>, VerifyError> {
+    async fn name(&mut self, judged: Judged) -> Result<Vec<Found>, VerifyError> {
         let mut behind = Behind::new(judged.first);
         if behind.is_empty() {
             return Ok(Vec::new());
