@@ -293,6 +293,33 @@ pub const USER_BYTES: usize = 256;
 /// Documents of the memory store that are copied while it is held still: some milliseconds for its writer.
 pub const SCAN_AT_ONCE: u32 = 4096;
 
+/// Differences that a verification names: a person reads some tens of them, and a job's document stays small.
+pub const VERIFY_FOUND: usize = 100;
+
+/// Events that a verification names behind one document: the newest tell what it should be.
+pub const VERIFY_SEQUENCES: usize = 5;
+
+/// Documents that differ whose names a verification keeps until it knows which of them count: some 10 MiB.
+pub const VERIFY_NAMES: usize = 100_000;
+
+/// How long live may stand still before the end of what is verified: longer than a restart or a breaker's pause.
+pub const VERIFY_STANDSTILL: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// How long a pass over the log waits for a server that does not answer before it fails: longer than an election.
+pub const PASS_SILENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long a pass waits for messages before it asks whether there are any: silence alone proves nothing.
+pub const PASS_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Events that an explanation tells of one document, the newest, beside the one that decides.
+pub const EXPLAIN_EVENTS: usize = 50;
+
+/// Documents that an explanation tells; whoever asks for more can name one.
+pub const EXPLAIN_DOCUMENTS: usize = 200;
+
+/// Most entries of RETRY that one listing returns (inclusive): of the largest events they are 32 MiB.
+pub const RETRY_PAGE: usize = 1000;
+
 /// Documents in one write to ArangoDB: one transaction a shard, so large ones meet others and hold memory longer.
 pub const ARANGO_BATCH_DOCUMENTS: usize = 1_000;
 

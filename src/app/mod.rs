@@ -1,13 +1,14 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `doctor`, `wal`, `migrate` and `parked` serve the commands of those
+//! talk to the log through a `wire`; `doctor`, `wal`, `migrate`, `parked` and `explain` serve the commands of those
 //! names.
 
 mod admin;
 mod beside;
 mod databases;
 mod doctor;
+mod explain;
 mod fill;
 mod following;
 mod generation;
@@ -33,6 +34,7 @@ mod watch;
 mod wire;
 
 pub use doctor::{Report, doctor};
+pub use explain::{Asked, Why, why};
 pub use generation::{Listed, Registry};
 pub use migrate::{migrate, migration_plan, migration_status};
 pub use parked::{Done, Found, Shelf};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::explain::ExplainCommand;
 use super::generation::GenerationCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
@@ -121,6 +122,10 @@ pub enum Command {
     /// Look at the generations of the graph, make one, or switch to another
     #[command(subcommand)]
     Generation(GenerationCommand),
+
+    /// Tell why an edge, a user or an item is in the graph: the events that made it
+    #[command(subcommand)]
+    Explain(ExplainCommand),
 
     /// Look at events that cannot be applied, try them again, or give them up
     #[command(subcommand)]
@@ -419,6 +424,7 @@ mod tests {
         for verb in ["list", "show", "redrive", "drop"] {
             insta::assert_snapshot!(format!("help_parked_{verb}"), help(&["parked", verb]));
         }
+        insta::assert_snapshot!("help_explain_edge", help(&["explain", "edge"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }
 

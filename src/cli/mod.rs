@@ -4,6 +4,8 @@
 
 mod arguments;
 mod doctor;
+mod explain;
+mod explain_text;
 mod generation;
 mod generation_id;
 mod migrate;
@@ -19,6 +21,8 @@ pub use arguments::{
     ApiArguments, Arguments, Command, CommonArguments, ConfigCommand, GatewayArguments, Given,
     SettingsArguments, WalCommand,
 };
+pub use explain::{ExplainCommand, ExplainPlace};
+pub use explain_text::WhyView;
 pub use generation::{GenerationCommand, GenerationView, generation_table};
 pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;

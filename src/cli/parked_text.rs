@@ -58,7 +58,7 @@ impl ParkedView {
 }
 
 /// Control characters of a message cannot move a person's terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

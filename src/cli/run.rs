@@ -61,6 +61,12 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&block_on(command.run(&settings))?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Explain(command) => {
+            let settings = effective(command.settings())?.settings;
+            let (text, found) = block_on(command.run(&settings))?;
+            print(&text)?;
+            Ok(well(found))
+        }
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;

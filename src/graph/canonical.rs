@@ -22,6 +22,13 @@ const OBJECT: u8 = 6;
 pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {
+    /// Of a body in its JSON form, whoever wrote it.
+    pub fn of_json(body: &Value) -> Self {
+        let mut encoded = Vec::with_capacity(256);
+        canonical_json(body, &mut encoded);
+        Self(*blake3::hash(&encoded).as_bytes())
+    }
+
     /// The first eight bytes as a number, evenly distributed.
     pub fn prefix(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;

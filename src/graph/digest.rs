@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Collection, ContentHash, Key, encode_id};
+use super::{Collection, ContentHash, Key};
 use crate::event::EventTypes;
 
 /// The sum, modulo 2^128, of one hash a document. Shown as 32 hex digits.
@@ -20,20 +20,18 @@ impl Digest {
         types: &EventTypes,
     ) -> Self {
         let name = collection.name(types);
-        let hash = |key: &str| {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&[name.len() as u8, key.len() as u8]);
-            hasher.update(name.as_bytes());
-            hasher.update(key.as_bytes());
-            hasher.update(&content.0);
-            hasher.finalize()
-        };
-        let hash = match key {
-            Key::Vertex(id) => hash(&encode_id(id)),
-            Key::Edge(key) => key.with_text(hash),
-        };
+        key.with_text(|key| Self::term_of(name, key, content))
+    }
+
+    /// The same of a document as a store tells it: by its collection's name and its key's text.
+    pub fn term_of(collection: &str, key: &str, content: &ContentHash) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[collection.len() as u8, key.len() as u8]);
+        hasher.update(collection.as_bytes());
+        hasher.update(key.as_bytes());
+        hasher.update(&content.0);
         let mut term = [0; 16];
-        term.copy_from_slice(&hash.as_bytes()[..16]);
+        term.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         Self(u128::from_be_bytes(term))
     }
 

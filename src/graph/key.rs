@@ -120,6 +120,14 @@ impl<'e> Key<'e> {
             Self::Edge(key) => Cow::Owned(key.text()),
         }
     }
+
+    /// Calls `with` with the key's text; of an edge or a plain id it is made without an allocation.
+    pub fn with_text<T>(&self, with: impl FnOnce(&str) -> T) -> T {
+        match self {
+            Self::Vertex(id) => with(&encode_id(id)),
+            Self::Edge(key) => key.with_text(with),
+        }
+    }
 }
 
 #[cfg(test)]

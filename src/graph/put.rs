@@ -197,6 +197,7 @@ mod tests {
         canonical_body(body, &mut fast);
         canonical_json(&body.to_json(), &mut general);
         assert_eq!(fast, general, "{body:?}");
+        assert_eq!(body.content_hash(), ContentHash::of_json(&body.to_json()));
     }
 
     proptest! {

@@ -1,10 +1,12 @@
 //! Jobs: reading old events again, building graphs anew, and proving that they are right.
 //!
 //! `job` is what is written of a job, `state` what may happen to it, `request` what is asked for; all pure.
-//! `ground` is what a job needs of the process it runs in.
+//! `ground` is what a job needs of the process it runs in. `verify` proves a graph equal to its log, `explain` says
+//! why a document is there; both read the log by a `pass`.
 
 mod account;
 mod collide;
+mod explain;
 mod fold;
 mod governor;
 mod ground;
@@ -13,6 +15,7 @@ mod jobs;
 mod lease;
 mod missing;
 mod pacer;
+mod pass;
 mod planner;
 mod point;
 mod promotion;
@@ -25,6 +28,7 @@ mod wanted;
 mod worker;
 
 pub use account::AccountError;
+pub use explain::{ExplainError, Explained, Explanation, Question, Step, explain};
 pub use ground::{Graph, Ground, Live, Target, Unready};
 pub use job::{
     Chunk, Control, Filter, Found, Job, JobId, Missing, MissingWhy, Pace, Range, Redriven, Report,
@@ -37,6 +41,6 @@ pub use promotion::{Facts, Refused};
 pub use redrive::{Redrove, redrive};
 pub use request::{Point, Request};
 pub use state::{IllegalMove, Move, State};
-pub use verify::{VerifyError, verify};
+pub use verify::{Aside, VerifyError, verify};
 pub use wanted::UnknownType;
 pub use worker::{JobWorker, Options as WorkerOptions};

@@ -122,16 +122,19 @@ impl StreamHandle {
         read_message(got)
     }
 
-    /// Returns the first message at or after a sequence, from the stream's leader.
-    pub async fn next_from(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
-        let asked = self.inner.stream.raw_message_builder();
-        let asked = asked.sequence(sequence.max(1)).next_by_subject(">").send();
-        read_message(self.bounded(asked, "no answer").await?)
-    }
-
     /// Returns the newest message of a subject, from the stream's leader.
     pub async fn newest_of(&self, subject: &str) -> Result<Option<StoredMessage>, GetError> {
         let asked = self.inner.stream.get_last_raw_message_by_subject(subject);
+        read_message(self.bounded(asked, "no answer").await?)
+    }
+
+    /// Returns the first message from a sequence (inclusive) on whose subject matches, from the stream's leader.
+    pub async fn next_of(
+        &self,
+        subjects: &str,
+        from: u64,
+    ) -> Result<Option<StoredMessage>, GetError> {
+        let asked = self.inner.stream.get_first_raw_message_by_subject(subjects, from.max(1));
         read_message(self.bounded(asked, "no answer").await?)
     }
 

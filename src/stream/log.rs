@@ -4,7 +4,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::{Config, Info};
 
 use crate::stream::connection::Nats;
-use crate::stream::declaration::declared;
+use crate::stream::declaration::{EVENT_SUBJECTS, declared};
 use crate::stream::handle::{GetError, LogState, StreamHandle};
 use crate::stream::message::StoredMessage;
 use crate::stream::position::{Mark, Marks};
@@ -61,6 +61,11 @@ impl EventLog {
     /// Returns the message at a sequence, from the stream's leader; `None` when there is none.
     pub async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
         self.handle.get(sequence).await
+    }
+
+    /// Returns the first message that the log holds from a sequence (inclusive) on; `None` when there is none.
+    pub async fn next_from(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
+        self.handle.next_of(EVENT_SUBJECTS, sequence).await
     }
 
     /// Says whether the log still holds exactly this message at this place.

@@ -47,7 +47,7 @@ pub use parked::{Closed, OpenIds, Parked, ParkedEntry, ParkedFilter, ParkedPage}
 pub use position::{Epoch, Mark, Marks};
 pub use publish::{Ack, Outcome, Outgoing, RefusedCause, RetryCause};
 pub use reader::{Batch, ReadError, Reader};
-pub use retry::{Retried, RetryOptions, RetryQueue, backoff, jittered};
+pub use retry::{Retried, RetryOptions, RetryPage, RetryQueue, backoff, jittered};
 pub use server::{MINIMUM_VERSION, SyncPolicy, TooOld};
 pub use side::{Bounds as StreamBounds, QueueError};
 pub use survey::Gone;

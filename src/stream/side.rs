@@ -163,6 +163,19 @@ impl SideStream {
         }
     }
 
+    /// Returns the first message from a sequence (inclusive) on whose subject matches; a stream that is missing
+    /// has none.
+    pub async fn next_of(
+        &self,
+        subjects: &str,
+        from: u64,
+    ) -> Result<Option<StoredMessage>, QueueError> {
+        match self.handle.next_of(subjects, from).await {
+            Err(GetError::Gone) => Ok(None),
+            got => got.map_err(|error| self.failed(&error)),
+        }
+    }
+
     /// Returns how many messages the subjects that match hold, at most one each; a missing stream holds none.
     pub async fn count(&self, subjects: &str) -> Result<u64, QueueError> {
         let mut count = 0;

@@ -46,11 +46,6 @@ struct Lost {
 }
 
 impl EventLog {
-    /// Returns the first message at or after a sequence; `None` if there is none.
-    pub async fn next_from(&self, sequence: u64) -> Result<Option<StoredMessage>, GetError> {
-        self.handle().next_from(sequence).await
-    }
-
     /// Returns the sequence at which what was stored at a moment or later begins: one more than the last
     /// if nothing was. The moment is the stream's, in milliseconds since 1970.
     pub async fn sequence_at(&self, time_ms: i64) -> Result<u64, GetError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use weir::stream::{
     Closed, Entry, EntryId, Nats, NatsOptions, Origin, Parked, ParkedFilter, QueueError, Retried,
-    RetryOptions, RetryQueue, StreamBounds, WorkQueue,
+    RetryOptions, RetryPage, RetryQueue, StreamBounds, WorkQueue,
 };
 
 use crate::support::eventually;
@@ -126,6 +126,30 @@ async fn an_event_waits_once_however_often_it_is_scheduled() {
     assert_eq!(due(&mut queue).await[0].entry.id, entry(1).id);
     assert_eq!(retry.forget(1).await.unwrap(), 300);
     assert_eq!((retry.count(1).await.unwrap(), retry.count(2).await.unwrap()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_and_what_is_due_is_listed_by_pages() {
+    let server = NatsServer::start();
+    let retry = RetryQueue::new(connect(&server).await, RetryOptions::default()).await;
+    assert_eq!(retry.list(1, 0, 10).await.unwrap(), RetryPage::default(), "no stream, no entries");
+    eventually("the stream is made", DEADLINE, async || retry.ensure().await.ok()).await;
+    let many: Vec<_> = (1..=25).map(entry).collect();
+    schedule(&retry, &many[..20], Duration::from_hours(1)).await;
+    schedule(&retry, &many[20..], Duration::ZERO).await;
+    let other = Entry { generation: 2, ..entry(26) };
+    schedule(&retry, &[other], Duration::from_hours(1)).await;
+    let (mut after, mut seen) = (0, std::collections::BTreeSet::new());
+    loop {
+        let page = retry.list(1, after, 10).await.unwrap();
+        assert_eq!(page.unreadable, 0);
+        seen.extend(page.entries.iter().map(|entry| entry.sequence));
+        match page.after {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, (1..=25).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ pub mod events;
 pub mod load;
 pub mod nats;
 pub mod ports;
+pub mod proof;
 pub mod seed;
 pub mod site;
 pub mod weir;

@@ -13,7 +13,7 @@ use crate::replay::ground::{Graph, Ground, Unready};
 use crate::replay::job::{Job, Report};
 use crate::replay::split::split;
 use crate::replay::state::{Move, State};
-use crate::replay::verify::verify;
+use crate::replay::verify::{Aside, verify};
 
 /// How often something that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -136,8 +136,9 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         of.store(all, Ordering::Relaxed);
     };
     let shared = &hand.shared;
+    let aside = Aside { retry: shared.retry.clone(), parked: shared.parked.clone() };
     let comparing = async {
-        let compared = verify(&shared.log, &shared.ground, job, graph, &mut progress);
+        let compared = verify(&shared.log, &shared.ground, job, graph, &aside, &mut progress);
         let compared = Box::pin(compared).await;
         compared.map_err(|error| {
             let text = error.to_string();

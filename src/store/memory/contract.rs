@@ -79,6 +79,23 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
+    /// The same scan without the JSON form: calls `each` with a put that would make each document, while the
+    /// graph is held still for some thousand documents at a time.
+    pub async fn scan_puts(&self, each: &mut (dyn FnMut(&Put<'_>) + Send)) {
+        for collection in [Collection::Users, Collection::Items] {
+            let vertices = self.read().vertices(collection).len();
+            for part in parts(vertices) {
+                self.read().scan_vertices(collection, part, &mut *each);
+                tokio::task::yield_now().await;
+            }
+        }
+        let edges = self.read().edge_count();
+        for part in parts(edges) {
+            self.read().scan_edges(part, &mut *each);
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Gathers the documents of a part while the graph is held still, and tells them after.
     fn tell(
         &self,

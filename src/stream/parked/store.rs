@@ -19,6 +19,7 @@ use crate::stream::reader::{ReadError, Reader};
 use crate::stream::side::{Bounds, QueueError, SideStream};
 
 const DECLARATION: &str = include_str!("../../../nats/stream-parked.json");
+const SUBJECTS: &str = "parked.>";
 const CLOSED: &str = "Weir-Closed";
 /// The header of a notice: what it closes stood at this sequence or before.
 pub const THROUGH: &str = "Weir-Through";
@@ -183,7 +184,8 @@ impl Parked {
             Err(crate::stream::GetError::Gone) => return Ok(page),
             Err(error) => return Err(self.side.failed(&error)),
         };
-        if state.messages == 0 {
+        // A reader would wait for what is not there.
+        if self.side.next_of(SUBJECTS, after + 1).await?.is_none() {
             return Ok(page);
         }
         let mut reader = Reader::new(self.side.handle().clone(), after + 1);

@@ -5,4 +5,4 @@ mod queue;
 mod room;
 
 pub use backoff::{backoff, jittered};
-pub use queue::{Retried, RetryOptions, RetryQueue};
+pub use queue::{Retried, RetryOptions, RetryPage, RetryQueue};

@@ -42,6 +42,17 @@ impl Default for RetryOptions {
     }
 }
 
+/// A part of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetryPage {
+    /// In the order in which they were last written.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; `None` at the end.
+    pub after: Option<u64>,
+    /// Messages that are no entries, of a newer weir or another writer.
+    pub unreadable: u64,
+}
+
 /// The subjects on which a generation's events come back.
 fn due_subjects(generation: u64) -> String {
     format!("retry.due.{generation}.>")
@@ -126,6 +137,33 @@ impl RetryQueue {
             count += self.side.count(&subjects).await?;
         }
         Ok(count)
+    }
+
+    /// Lists the events of a generation that wait or are due, after a place (0 for the beginning).
+    ///
+    /// An event that becomes due or is scheduled again meanwhile moves to the stream's end and is met there, so
+    /// what is here from the beginning of a listing to its end is on it. A stream of work has no
+    /// readers without acknowledgements, so each is asked for by itself.
+    pub async fn list(
+        &self,
+        generation: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<RetryPage, QueueError> {
+        let subjects = format!("retry.*.{generation}.>");
+        let (mut page, mut place) = (RetryPage::default(), after);
+        for _ in 0..limit.clamp(1, limits::RETRY_PAGE) {
+            let Some(message) = self.side.next_of(&subjects, place + 1).await? else {
+                return Ok(page);
+            };
+            place = message.sequence;
+            match form::read(message.headers(), &message.payload) {
+                Ok(Read { entry, .. }) => page.entries.push(entry),
+                Err(_) => page.unreadable += 1,
+            }
+        }
+        page.after = Some(place);
+        Ok(page)
     }
 
     /// Forgets all events of a generation, as when it ends; returns how many there were.

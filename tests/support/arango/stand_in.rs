@@ -126,6 +126,25 @@ impl StandIn {
         self.look(database, collection, |documents| documents.get(key).cloned()).flatten()
     }
 
+    /// Changes a document behind everybody's back, past merge rule and requests: what it has, or `None`, is
+    /// what `change` makes of it.
+    pub fn tamper(
+        &self,
+        database: &str,
+        collection: &str,
+        key: &str,
+        change: impl FnOnce(Option<Value>) -> Option<Value>,
+    ) {
+        let state = self.server.state.database(database);
+        let collection = state.and_then(|database| database.collection(collection));
+        let collection = collection.expect("the collection is made");
+        let mut documents = collection.documents.write().expect("no holder panics");
+        let before = documents.remove(key);
+        if let Some(after) = change(before) {
+            documents.insert(key.into(), after);
+        }
+    }
+
     pub fn count(&self, database: &str, collection: &str) -> usize {
         self.look(database, collection, super::Documents::len).unwrap_or(0)
     }
