@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::generation::GenerationCommand;
+use super::job::{
+    JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
+    ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
+};
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
 use crate::config::Flag;
@@ -15,6 +19,7 @@ Examples:
   weir dev                                 everything in one process, files in ./data
   weir gateway --nats-url nats://n:4222    one role a process: gateway, projector, api
   weir status                              what it does now
+  weir replay --from -2h --plan            what it would take to apply the last two hours again
   curl -d '{\"userId\":\"u1\",\"itemId\":\"i1\",\"eventType\":\"viewed\"}' http://127.0.0.1:8080/ingest
   curl http://127.0.0.1:8080/recommendations/user/u1
 
@@ -117,6 +122,19 @@ pub enum Command {
     /// Make and check the database of a generation in ArangoDB
     #[command(subcommand)]
     Migrate(MigrateCommand),
+
+    Replay(ReplayArguments),
+    Rebuild(RebuildArguments),
+    Jump(JumpArguments),
+    Verify(VerifyArguments),
+    Promote(PromoteArguments),
+    Rollback(RollbackArguments),
+    Retire(RetireArguments),
+    Redrive(RedriveArguments),
+
+    /// Look after jobs: list, show, watch, pause, resume, cancel, limit
+    #[command(subcommand)]
+    Job(JobCommand),
 
     /// Look at the generations of the graph, make one, or switch to another
     #[command(subcommand)]
@@ -418,6 +436,14 @@ mod tests {
         }
         for verb in ["list", "show", "redrive", "drop"] {
             insta::assert_snapshot!(format!("help_parked_{verb}"), help(&["parked", verb]));
+        }
+        for verb in
+            ["replay", "rebuild", "jump", "verify", "promote", "rollback", "retire", "redrive"]
+        {
+            insta::assert_snapshot!(format!("help_{verb}"), help(&[verb]));
+        }
+        for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
+            insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
         }
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }

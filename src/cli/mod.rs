@@ -2,10 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 failed or not well, 2 a mistake in the arguments or the configuration.
 
+mod admin;
 mod arguments;
 mod doctor;
 mod generation;
 mod generation_id;
+mod job;
 mod migrate;
 mod parked;
 mod parked_text;
@@ -13,6 +15,7 @@ mod run;
 mod status;
 mod status_graphs;
 mod status_text;
+mod table;
 mod wal;
 
 pub use arguments::{
@@ -20,6 +23,10 @@ pub use arguments::{
     SettingsArguments, WalCommand,
 };
 pub use generation::{GenerationCommand, GenerationView, generation_table};
+pub use job::{
+    JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
+    ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
+};
 pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;
 pub use parked_text::ParkedView;

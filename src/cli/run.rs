@@ -10,7 +10,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
-use super::{doctor, status, wal};
+use super::{doctor, job, status, wal};
 use crate::app::{self, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
@@ -61,6 +61,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&block_on(command.run(&settings))?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Replay(verb) => block_on(job::start(&verb)),
+        Command::Rebuild(verb) => block_on(job::start(&verb)),
+        Command::Jump(verb) => block_on(job::start(&verb)),
+        Command::Verify(verb) => block_on(job::start(&verb)),
+        Command::Promote(verb) => block_on(job::start(&verb)),
+        Command::Rollback(verb) => block_on(job::start(&verb)),
+        Command::Retire(verb) => block_on(job::start(&verb)),
+        Command::Redrive(verb) => block_on(job::start(&verb)),
+        Command::Job(command) => block_on(command.run()),
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;
