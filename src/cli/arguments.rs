@@ -194,6 +194,32 @@ pub enum WalCommand {
         #[arg(long, default_value_t = 1)]
         from: u64,
     },
+    /// Publish what the log has and the stream lost, under the same ids, and tell of each
+    #[command(
+        long_about = "Publish what the log has and the stream lost, under the same ids, and tell of each.\n\n\
+            For a weir that does not run: a gateway that runs does it by itself. The stream is read back, and what \
+            is not there is published. What was trimmed from the stream's beginning stays away, and so does what \
+            was deleted from its middle; if that cannot be told from a loss, the entry is only named.",
+        after_help = "Examples:\n  \
+            weir wal reconcile --plan --data-dir /var/lib/weir --nats-url nats://nats.internal:4222\n  \
+            weir wal reconcile --config weir.toml\n  \
+            weir wal reconcile --config weir.toml --json | jq -r 'select(.found == \"healed\") | .sequence'\n\n\
+            The last line of --json is the summary. Ends with 0 if the stream holds all that it should, 1 if it \
+            does not, or if that cannot be told."
+    )]
+    Reconcile {
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        plan: bool,
+        /// Publish also what was erased, or may have been
+        #[arg(long)]
+        include_erased: bool,
+        /// Print JSON, one line an entry
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: CommonArguments,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -445,6 +471,7 @@ mod tests {
         for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
             insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
         }
+        insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }
 

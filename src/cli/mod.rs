@@ -11,6 +11,7 @@ mod job;
 mod migrate;
 mod parked;
 mod parked_text;
+mod reconcile;
 mod run;
 mod status;
 mod status_graphs;

@@ -10,8 +10,8 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
-use super::{doctor, job, status, wal};
-use crate::app::{self, Roles};
+use super::{doctor, job, reconcile, status, wal};
+use crate::app::{self, Reconciling, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
 use crate::telemetry::{LogOptions, init_logs};
@@ -85,6 +85,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Wal(WalCommand::Export { settings, from }) => {
             wal::export(&effective(&settings)?.settings, from)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Wal(WalCommand::Reconcile { settings, plan, include_erased, json }) => {
+            let settings = effective(&settings)?.settings;
+            let how = Reconciling { plan, include_erased };
+            Ok(well(block_on(reconcile::reconcile(&settings, how, json))?))
         }
         Command::Config(ConfigCommand::Show { settings, json }) => {
             let effective = effective(&settings)?;
