@@ -435,3 +435,15 @@ pub const PLAN_EXAMPLES: usize = 10;
 
 /// How often the change of a generation's record is tried again because somebody else wrote first.
 pub const RECORD_WRITES: usize = 20;
+
+/// Entries of the WAL that a reconciliation holds in memory at once, some 50 bytes each: of a larger WAL a part
+/// after the other is compared, and the stream is read once for each.
+pub const RECONCILE_ENTRIES: usize = 2_000_000;
+
+/// Runs of deleted sequences that a reconciliation remembers one by one: past that, neighbours become one, and what
+/// lies between them counts as deleted too.
+pub const RECONCILE_GAPS: usize = 500_000;
+
+/// Longest time in which a reconciliation stores nothing before it gives up: twice the window in which the server
+/// takes a message that it has lost for a duplicate.
+pub const RECONCILE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);

@@ -1,8 +1,8 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `doctor`, `wal`, `migrate`, `parked` and `explain` serve the commands of those
-//! names.
+//! talk to the log through a `wire`; `doctor`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
+//! commands of those names.
 
 mod admin;
 mod beside;
@@ -22,6 +22,7 @@ mod options;
 mod parked;
 mod process;
 mod ready;
+mod reconcile;
 mod roles;
 mod rules;
 mod serving;
@@ -39,6 +40,7 @@ pub use generation::{Listed, Registry};
 pub use migrate::{migrate, migration_plan, migration_status};
 pub use parked::{Done, Found, Shelf};
 pub use process::run;
+pub use reconcile::{Reconciling, reconcile};
 pub use roles::{Role, Roles};
 pub use status::Snapshot;
 pub use wal::{export, verify, wal_status};

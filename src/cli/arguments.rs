@@ -7,6 +7,10 @@ use clap::{Args, Parser, Subcommand};
 
 use super::explain::ExplainCommand;
 use super::generation::GenerationCommand;
+use super::job::{
+    JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
+    ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
+};
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
 use crate::config::Flag;
@@ -16,6 +20,7 @@ Examples:
   weir dev                                 everything in one process, files in ./data
   weir gateway --nats-url nats://n:4222    one role a process: gateway, projector, api
   weir status                              what it does now
+  weir replay --from -2h --plan            what it would take to apply the last two hours again
   curl -d '{\"userId\":\"u1\",\"itemId\":\"i1\",\"eventType\":\"viewed\"}' http://127.0.0.1:8080/ingest
   curl http://127.0.0.1:8080/recommendations/user/u1
 
@@ -119,6 +124,19 @@ pub enum Command {
     #[command(subcommand)]
     Migrate(MigrateCommand),
 
+    Replay(ReplayArguments),
+    Rebuild(RebuildArguments),
+    Jump(JumpArguments),
+    Verify(VerifyArguments),
+    Promote(PromoteArguments),
+    Rollback(RollbackArguments),
+    Retire(RetireArguments),
+    Redrive(RedriveArguments),
+
+    /// Look after jobs: list, show, watch, pause, resume, cancel, limit
+    #[command(subcommand)]
+    Job(JobCommand),
+
     /// Look at the generations of the graph, make one, or switch to another
     #[command(subcommand)]
     Generation(GenerationCommand),
@@ -180,6 +198,32 @@ pub enum WalCommand {
         /// The first sequence to write
         #[arg(long, default_value_t = 1)]
         from: u64,
+    },
+    /// Publish what the log has and the stream lost, under the same ids, and tell of each
+    #[command(
+        long_about = "Publish what the log has and the stream lost, under the same ids, and tell of each.\n\n\
+            For a weir that does not run: a gateway that runs does it by itself. The stream is read back, and what \
+            is not there is published. What was trimmed from the stream's beginning stays away, and so does what \
+            was deleted from its middle; if that cannot be told from a loss, the entry is only named.",
+        after_help = "Examples:\n  \
+            weir wal reconcile --plan --data-dir /var/lib/weir --nats-url nats://nats.internal:4222\n  \
+            weir wal reconcile --config weir.toml\n  \
+            weir wal reconcile --config weir.toml --json | jq -r 'select(.found == \"healed\") | .sequence'\n\n\
+            The last line of --json is the summary. Ends with 0 if the stream holds all that it should, 1 if it \
+            does not, or if that cannot be told."
+    )]
+    Reconcile {
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        plan: bool,
+        /// Publish also what was erased, or may have been
+        #[arg(long)]
+        include_erased: bool,
+        /// Print JSON, one line an entry
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: CommonArguments,
     },
 }
 
@@ -425,6 +469,15 @@ mod tests {
             insta::assert_snapshot!(format!("help_parked_{verb}"), help(&["parked", verb]));
         }
         insta::assert_snapshot!("help_explain_edge", help(&["explain", "edge"]));
+        for verb in
+            ["replay", "rebuild", "jump", "verify", "promote", "rollback", "retire", "redrive"]
+        {
+            insta::assert_snapshot!(format!("help_{verb}"), help(&[verb]));
+        }
+        for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
+            insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
+        }
+        insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));
     }
 

@@ -2,19 +2,23 @@
 //!
 //! Exit codes: 0 done, 1 failed or not well, 2 a mistake in the arguments or the configuration.
 
+mod admin;
 mod arguments;
 mod doctor;
 mod explain;
 mod explain_text;
 mod generation;
 mod generation_id;
+mod job;
 mod migrate;
 mod parked;
 mod parked_text;
+mod reconcile;
 mod run;
 mod status;
 mod status_graphs;
 mod status_text;
+mod table;
 mod wal;
 
 pub use arguments::{
@@ -24,6 +28,10 @@ pub use arguments::{
 pub use explain::{ExplainCommand, ExplainPlace};
 pub use explain_text::WhyView;
 pub use generation::{GenerationCommand, GenerationView, generation_table};
+pub use job::{
+    JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
+    ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
+};
 pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;
 pub use parked_text::ParkedView;

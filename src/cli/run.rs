@@ -10,8 +10,8 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
-use super::{doctor, status, wal};
-use crate::app::{self, Roles};
+use super::{doctor, job, reconcile, status, wal};
+use crate::app::{self, Reconciling, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
 use crate::telemetry::{LogOptions, init_logs};
@@ -67,6 +67,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&text)?;
             Ok(well(found))
         }
+        Command::Replay(verb) => block_on(job::start(&verb)),
+        Command::Rebuild(verb) => block_on(job::start(&verb)),
+        Command::Jump(verb) => block_on(job::start(&verb)),
+        Command::Verify(verb) => block_on(job::start(&verb)),
+        Command::Promote(verb) => block_on(job::start(&verb)),
+        Command::Rollback(verb) => block_on(job::start(&verb)),
+        Command::Retire(verb) => block_on(job::start(&verb)),
+        Command::Redrive(verb) => block_on(job::start(&verb)),
+        Command::Job(command) => block_on(command.run()),
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;
@@ -82,6 +91,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Wal(WalCommand::Export { settings, from }) => {
             wal::export(&effective(&settings)?.settings, from)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Wal(WalCommand::Reconcile { settings, plan, include_erased, json }) => {
+            let settings = effective(&settings)?.settings;
+            let how = Reconciling { plan, include_erased };
+            Ok(well(block_on(reconcile::reconcile(&settings, how, json))?))
         }
         Command::Config(ConfigCommand::Show { settings, json }) => {
             let effective = effective(&settings)?;

@@ -1,13 +1,10 @@
 //! Asks a running weir for its status.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::admin::AdminClient;
 use super::status_text::status_text;
-
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Returns the status of the weir whose admin listener is at `admin_url`: as JSON, or as text for people.
 pub(super) async fn fetch(admin_url: &str, json: bool) -> Result<String> {
@@ -27,18 +24,7 @@ pub(super) async fn nats_of(admin_url: &str) -> Result<(String, Option<String>)>
 }
 
 async fn ask(admin_url: &str) -> Result<Value> {
-    let url = format!("{}/admin/status", admin_url.trim_end_matches('/'));
-    // The listener is near and a proxy is not meant for it.
-    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
-    let response = client.get(&url).send().await.with_context(|| {
-        format!("no weir answers at {admin_url}; start one with weir dev, or name another with --admin-url")
-    })?;
-    let status = response.status();
-    if !status.is_success() {
-        bail!("{url} answers {status}; is --admin-url the admin listener?");
-    }
-    let body = response.bytes().await.context("the answer broke off")?;
-    serde_json::from_slice(&body).with_context(|| format!("{url} does not answer as a weir does"))
+    Ok(AdminClient::from_environment(admin_url)?.get("/admin/status").await?)
 }
 
 #[cfg(test)]

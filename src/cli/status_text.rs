@@ -117,7 +117,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// Bytes in the largest unit below them, with one decimal.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let unit = (bytes.max(1).ilog2() / 10).min(4);
     if unit == 0 {

@@ -74,7 +74,10 @@ impl<'e> Batch<'e> {
             first
         };
         let needs = |event: &Range<usize>| &self.needs[event.clone()];
-        self.events.iter().map(|event| needs(event).iter().fold(false, |any, need| changed(need) || any)).collect()
+        self.events
+            .iter()
+            .map(|event| needs(event).iter().fold(false, |any, need| changed(need) || any))
+            .collect()
     }
 
     /// One disposition an event, in the order of the batch.

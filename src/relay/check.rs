@@ -94,7 +94,7 @@ pub async fn check(log: EventLog, question: Question) -> Result<Verdict, CheckEr
 }
 
 /// Which marks a stream holds.
-enum Held {
+pub enum Held {
     All,
     /// Those through this one (inclusive), and not the next.
     Through(Option<PublishMark>),
@@ -102,7 +102,7 @@ enum Held {
 
 /// Looks from old to new, because a stream that was cut back and grown again may hold the newest and not those
 /// before it. A place without a message tells nothing (it was erased or trimmed) unless it is the newest.
-async fn held(log: &EventLog, marks: &PublishMarks) -> Result<Held, GetError> {
+pub async fn held(log: &EventLog, marks: &PublishMarks) -> Result<Held, GetError> {
     let state = log.state().await?;
     let mut held = None;
     for mark in marks.iter() {

@@ -3,7 +3,8 @@
 //! Decisions are pure: `settle` (what an answer means), `window` (what is done), `marks` (what to
 //! remember). `check` asks the stream whether it still holds what it acknowledged, `marks_file` keeps the
 //! marks across restarts, `flight` sends, `engine` is the loop over all of them, `reactions` what it does
-//! with what it hears, `service` its owner's view.
+//! with what it hears, `service` its owner's view. `reconcile` does all at once what the loop does bit by bit, for
+//! a WAL that no process runs.
 
 mod check;
 mod engine;
@@ -11,6 +12,7 @@ mod flight;
 mod marks;
 mod marks_file;
 mod reactions;
+pub mod reconcile;
 mod service;
 mod settle;
 mod status;

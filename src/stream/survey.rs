@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 use crate::limits;
 use crate::stream::handle::GetError;
 use crate::stream::log::EventLog;
-use crate::stream::message::StoredMessage;
 
 /// How long the server keeps a consumer that was only made to learn where it would begin.
 const INACTIVE: Duration = Duration::from_secs(5);

@@ -28,7 +28,7 @@ mod tail;
 pub use error::{AppendError, InUse, IoCause, OfflineError, OpenError, ReadError};
 pub use handle::{AppendOutcome, ReadOutcome, Wal};
 pub use offline::{
-    ExportReport, SegmentFault, VerifyProgress, VerifyReport, export, inspect, verify,
+    ExportReport, SegmentFault, VerifyProgress, VerifyReport, export, inspect, verify, walk,
 };
 pub use options::Options;
 pub use scan::LostRange;

@@ -3,6 +3,7 @@
 //! Files are read without sled, whose recovery writes; what is found is what a start would find or save.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -155,8 +156,29 @@ pub fn export(
     from: u64,
     mut sink: impl FnMut(u64, Bytes) -> std::io::Result<()>,
 ) -> Result<ExportReport, OfflineError> {
-    let (_lock, log) = Log::locked(dir)?;
     let mut report = ExportReport { entries: 0, next: from };
+    let mut failed = None;
+    walk(dir, from, |sequence, entry| match sink(sequence, entry) {
+        Ok(()) => {
+            report.entries += 1;
+            report.next = sequence + 1;
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or(Ok(report), |error| Err(OfflineError::Sink(error)))
+}
+
+/// Gives every readable entry from sequence `from` on to `sink`, in order, until it has enough.
+pub fn walk(
+    dir: &Path,
+    from: u64,
+    mut sink: impl FnMut(u64, Bytes) -> ControlFlow<()>,
+) -> Result<(), OfflineError> {
+    let (_lock, log) = Log::locked(dir)?;
     for index in 0..log.listing.segments.len() {
         let following = log.listing.segments.get(index + 1);
         if following.is_some_and(|following| *following <= from) {
@@ -165,13 +187,13 @@ pub fn export(
         let (_, records) = log.segment(index)?;
         for record in records.unwrap_or_default().values() {
             for (sequence, entry) in record.entries_from(from) {
-                sink(sequence, entry).map_err(OfflineError::Sink)?;
-                report.entries += 1;
-                report.next = sequence + 1;
+                if sink(sequence, entry).is_break() {
+                    return Ok(());
+                }
             }
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 /// What a log's directory tells without opening anything.

@@ -14,6 +14,7 @@ mod degrade;
 mod durability;
 mod failed_events;
 mod http;
+mod job_commands;
 mod nats_credentials;
 mod nats_producers;
 mod one_shard;

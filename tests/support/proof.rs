@@ -69,7 +69,7 @@ impl Proof {
         let id = GenerationId::FIRST;
         let kv = KvStore::new(nats, 1).await;
         let generations = Generations::new(kv.clone(), None);
-        generations.create(id, "f", false).await.unwrap();
+        generations.create(&Record::new(id, "f", 0)).await.unwrap();
         let graph = Graph { id, target, decoder, projection };
         let (applied, published) = (Arc::default(), Arc::default());
         Self { log, aside, graph, generations, kv, epoch, applied, published }
@@ -186,6 +186,7 @@ fn job(epoch: &str) -> Job {
         state: State::Running,
         note: None,
         epoch: epoch.to_owned(),
+        fingerprint: None,
         range: Range { from: 1, to: 1 },
         control: Control { live_lag_ms: 200, rate: None },
         request: Request::new(Verb::Verify),

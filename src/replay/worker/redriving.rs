@@ -46,7 +46,8 @@ async fn freeze<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Redriven, Halt> 
         let parked = &hand.shared.parked;
         let page = parked.list(job.generation.number(), &filter, after, PARKED_PAGE).await;
         let page = page.map_err(halt_of)?;
-        let meant = page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
+        let meant =
+            page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
         listed.extend(meant.map(|one| (one.entry.id.to_string(), one.revision)));
         match page.after {
             Some(place) => after = place,

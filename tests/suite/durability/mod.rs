@@ -5,6 +5,7 @@ mod ending;
 mod healing;
 mod kills;
 mod outage;
+mod reconcile;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -48,7 +48,8 @@ async fn jobs_are_found_by_a_part_changed_by_many_at_once_and_refused_when_in_th
     assert_eq!(site.jobs.get(job.id.as_str()).await.unwrap(), job);
     assert_eq!(site.jobs.get("jump").await.unwrap().id, job.id);
     assert!(matches!(site.jobs.get("nothing").await, Err(JobError::NoSuchJob(_))));
-    let replays = [Verb::Replay, Verb::Replay].map(|verb| site.asked(Request::new(verb), G1, range));
+    let replays =
+        [Verb::Replay, Verb::Replay].map(|verb| site.asked(Request::new(verb), G1, range));
     futures_util::future::join_all(replays).await;
     let ambiguous = site.jobs.get("replay").await.unwrap_err();
     assert!(matches!(ambiguous, JobError::Ambiguous { .. }), "{ambiguous}");

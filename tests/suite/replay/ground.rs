@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use weir::event::{EventTypes, Parser, Upcasters, write_event};
-use weir::generation::{GenerationId, Generations, Record};
+use weir::generation::{ChangeError, GenerationId, Generations, Record};
 use weir::projection::Projection;
 use weir::projector::{Decoder, MemoryGraph, Progress, Recorded};
 use weir::replay::{
@@ -20,8 +20,8 @@ use weir::stream::{
     RetryQueue, StreamBounds,
 };
 
-use crate::support::eventually;
 use crate::support::events::events;
+use crate::support::eventually;
 use crate::support::nats::NatsServer;
 use crate::support::seed::Seed;
 
@@ -41,7 +41,8 @@ impl Plain {
     /// A graph of this generation without anything in it, in the place of the one there is.
     pub fn renew(&self, id: GenerationId, instance: u64) -> MemoryGraph {
         let types = Arc::new(EventTypes::builtin());
-        let memory = MemoryGraph::new(MemoryStore::new(types.clone()), Progress::default(), instance);
+        let memory =
+            MemoryGraph::new(MemoryStore::new(types.clone()), Progress::default(), instance);
         let graph = Graph {
             id,
             target: Target::Memory(memory.clone()),
@@ -78,10 +79,11 @@ impl Ground for Plain {
         if !self.graphs.lock().unwrap().contains_key(&record.id) {
             self.renew(record.id, record.id.number());
         }
-        let later = |error: weir::generation::ChangeError| Unready::Later(error.to_string());
-        self.generations.create(record.id, &record.fingerprint, true).await.ok();
-        let written = self.generations.change(record.id, |now| now.clone_from(record));
-        written.await.map(|_| ()).map_err(later)
+        let later = |error: ChangeError| Unready::Later(error.to_string());
+        match self.generations.create(record).await {
+            Ok(()) | Err(ChangeError::Refused(_)) => Ok(()),
+            Err(error) => Err(later(error)),
+        }
     }
 
     async fn remove(&self, id: GenerationId) -> Result<(), Unready> {
@@ -123,14 +125,23 @@ impl Site {
     pub async fn start() -> Self {
         let server = NatsServer::with_sync("\"2m\"");
         let nats = connect(&server).await;
-        let log = EventLog::new(nats.clone(), LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() }).await;
-        let ensured = eventually("the log is there", DEADLINE, async || log.ensure().await.ok()).await;
+        let log = EventLog::new(
+            nats.clone(),
+            LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() },
+        )
+        .await;
+        let ensured =
+            eventually("the log is there", DEADLINE, async || log.ensure().await.ok()).await;
         let generations = Generations::new(KvStore::new(nats.clone(), 1).await, None);
-        generations.ensure_first("f", true).await.expect("the first generation is made");
+        generations
+            .ensure_first(&Record::new(G1, "f", 0))
+            .await
+            .expect("the first generation is made");
         let kv = KvStore::jobs(nats.clone(), 1).await;
         let jobs = Jobs::new(kv.clone());
         jobs.ensure().await.expect("the bucket is made");
-        let parked = Parked::new(nats.clone(), StreamBounds { max_bytes: Some(1 << 28), replicas: 1 }).await;
+        let parked =
+            Parked::new(nats.clone(), StreamBounds { max_bytes: Some(1 << 28), replicas: 1 }).await;
         parked.ensure().await.expect("the stream is made");
         let retry = RetryQueue::new(nats, RetryOptions::default()).await;
         let ground = Plain {
@@ -162,11 +173,16 @@ impl Site {
 
     pub async fn publish_all(&self, messages: &[(String, Bytes)]) {
         let begun = self.log.state().await.expect("the log answers").last_sequence;
-        let ids: Vec<String> = (0..messages.len()).map(|n| format!("m{}", begun + n as u64)).collect();
+        let ids: Vec<String> =
+            (0..messages.len()).map(|n| format!("m{}", begun + n as u64)).collect();
         let all: Vec<Outgoing<'_>> = messages
             .iter()
             .zip(&ids)
-            .map(|((subject, payload), id)| Outgoing { subject, message_id: id, payload: payload.clone() })
+            .map(|((subject, payload), id)| Outgoing {
+                subject,
+                message_id: id,
+                payload: payload.clone(),
+            })
             .collect();
         for batch in all.chunks(500) {
             let stored = self.log.publish_atomic(batch).await;
