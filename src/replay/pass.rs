@@ -9,7 +9,7 @@ use crate::graph::Put;
 use crate::limits::{PASS_LOOK, PASS_SILENCE};
 use crate::projection::Projection;
 use crate::projector::{Decoder, Recorded};
-use crate::stream::{Batch, Epoch, EventLog, GetError, ReadError, Reader, StoredMessage};
+use crate::stream::{Epoch, EventLog, GetError, ReadError, Reader, StoredMessage};
 
 /// A reading of the log that comes to an end, and may then be extended.
 pub(super) struct Pass {
@@ -58,10 +58,18 @@ impl Pass {
         let give_up = Instant::now() + PASS_SILENCE;
         while self.held.is_empty() && !self.is_at_end() {
             let failed = match timeout(PASS_LOOK, self.reader.next()).await {
-                Ok(Ok(batch)) => match self.take(batch) {
-                    Some(messages) => return Ok(Some(messages)),
-                    None => continue,
-                },
+                Ok(Ok(batch)) => {
+                    let caught_up = batch.pending == 0;
+                    let messages = self.cut(batch.messages);
+                    if caught_up && !self.is_at_end() {
+                        // If it is not answered, silence asks again.
+                        self.look().await.ok();
+                    }
+                    match messages {
+                        Some(messages) => return Ok(Some(messages)),
+                        None => continue,
+                    }
+                }
                 Ok(Err(error)) => error,
                 Err(_) => match self.look().await {
                     Ok(()) => ReadError::Unavailable("no messages come".to_owned()),
@@ -79,12 +87,6 @@ impl Pass {
         self.ended || self.reader.position() > self.through
     }
 
-    /// The end was in the log before the pass began, so a batch with nothing behind it is the last.
-    fn take(&mut self, batch: Batch) -> Option<Vec<StoredMessage>> {
-        self.ended = batch.pending == 0;
-        self.cut(batch.messages)
-    }
-
     /// Holds back what lies behind the end.
     fn cut(&mut self, mut messages: Vec<StoredMessage>) -> Option<Vec<StoredMessage>> {
         let within = messages.partition_point(|message| message.sequence <= self.through);
@@ -93,7 +95,8 @@ impl Pass {
         (within > 0).then_some(messages)
     }
 
-    /// Silence may mean that the rest was erased: nothing would ever come.
+    /// Asks the stream's leader whether anything is left before the end: the rest may have been erased, and nothing
+    /// would ever come. That a batch had nothing behind it proves nothing, since a copy of the stream may lag.
     async fn look(&mut self) -> Result<(), GetError> {
         let next = self.log.next_from(self.reader.position()).await?;
         self.ended = next.is_none_or(|next| next.sequence > self.through);
