@@ -447,3 +447,6 @@ pub const RECONCILE_GAPS: usize = 500_000;
 /// Longest time in which a reconciliation stores nothing before it gives up: twice the window in which the server
 /// takes a message that it has lost for a duplicate.
 pub const RECONCILE_PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// Largest request for a job, in bytes: 200 event types with long names fit many times.
+pub const JOB_REQUEST_BYTES: usize = 256 * 1024;

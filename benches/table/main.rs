@@ -8,6 +8,7 @@ mod bench;
 mod bulk;
 mod client;
 mod events;
+mod jobs;
 mod machine;
 mod nats;
 mod older;

@@ -31,6 +31,10 @@ impl NatsServer {
         Ok(Self { broker, dir })
     }
 
+    pub fn url(&self) -> &str {
+        &self.broker.url
+    }
+
     /// A folder that goes with the server.
     pub fn dir(&self) -> &Path {
         self.dir.path()

@@ -25,6 +25,8 @@ pub enum Setting {
     Everything,
     /// NATS is away for ever, so the relay and the projector only wait.
     GatewayAlone,
+    /// The same as everything, on a nats-server that somebody else has started.
+    OnServer,
 }
 
 /// A running `weir dev`.
@@ -32,7 +34,7 @@ pub struct WeirDev {
     server: Server,
     dir: TempDir,
     pub address: String,
-    admin: String,
+    pub admin: String,
     setting: Setting,
     cpu_at_start: Option<f64>,
 }
@@ -40,15 +42,24 @@ pub struct WeirDev {
 impl WeirDev {
     /// Starts it on fresh files and returns once it takes events, and the graph follows the log if it is to.
     pub fn start(bench: &Bench, setting: Setting) -> anyhow::Result<Self> {
+        let nowhere = format!("nats://127.0.0.1:{}", free_port()?);
+        Self::start_on(bench, setting, &nowhere)
+    }
+
+    /// The same on the log of a nats-server at `url`.
+    pub fn start_on_server(bench: &Bench, url: &str) -> anyhow::Result<Self> {
+        Self::start_on(bench, Setting::OnServer, url)
+    }
+
+    fn start_on(bench: &Bench, setting: Setting, url: &str) -> anyhow::Result<Self> {
         let dir = bench.folder()?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let admin = format!("127.0.0.1:{}", free_port()?);
         let mut arguments: Vec<OsString> =
             ["dev", "--listen", &address, "--admin-listen", &admin].map(OsString::from).to_vec();
         arguments.extend(["--data-dir".into(), dir.path().join("data").into_os_string()]);
-        if setting == Setting::GatewayAlone {
-            arguments
-                .extend(["--nats-url".into(), format!("nats://127.0.0.1:{}", free_port()?).into()]);
+        if setting != Setting::Everything {
+            arguments.extend(["--nats-url".into(), url.into()]);
         }
         let server = Server::start("weir", &bench.weir, &bench.weir, &arguments, dir.path())?;
         let mut weir = Self { server, dir, address, admin, setting, cpu_at_start: None };
@@ -87,6 +98,16 @@ impl WeirDev {
         self.status()?["wal"]["highWater"].as_u64().context("the status tells no highWater")
     }
 
+    /// Waits until what answers has the log through a sequence.
+    pub fn applied(&mut self, through: u64) -> anyhow::Result<()> {
+        let held = |status: &Value| {
+            let graphs = status["generations"].as_array();
+            let active = graphs.and_then(|all| all.iter().find(|one| one["state"] == "active"));
+            active.is_some_and(|graph| graph["appliedThrough"].as_u64() >= Some(through))
+        };
+        self.wait("the log is in the graph", DRAIN_DEADLINE, held).map(|_| ())
+    }
+
     /// Waits until everything that is stored is in the stream and the graph, and returns how long it took.
     pub fn drained(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
@@ -109,7 +130,7 @@ impl WeirDev {
 
     fn cpu(&self) -> Option<f64> {
         let weir = cpu_seconds(self.server.pid())?;
-        if self.setting == Setting::GatewayAlone {
+        if self.setting != Setting::Everything {
             return Some(weir);
         }
         let pid =

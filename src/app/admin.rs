@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::extract::{Path, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::following::{Followed, FollowingPart};
 use super::graphs::GraphsPart;
+use super::guard::Guard;
+use super::jobs::admit;
 use super::ready::{Facts, answer, judge};
 use super::status::Parts;
 use crate::http::Problem;
@@ -35,14 +38,17 @@ impl Admin {
             .with_state(self.clone())
     }
 
-    /// What only operators see.
-    pub fn admin_routes(&self) -> Router {
-        Router::new()
-            .route("/metrics", get(metrics))
+    /// What only operators see. Metrics ask for no token: they tell no more than counts.
+    pub fn admin_routes(&self, guard: Guard) -> Router {
+        let status = Router::new()
             .route(
                 "/admin/status",
                 get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)),
             )
+            .layer(from_fn_with_state(guard, admit));
+        Router::new()
+            .route("/metrics", get(metrics))
+            .merge(status)
             .with_state(self.clone())
             .merge(self.health_routes())
     }

@@ -52,6 +52,11 @@ impl Databases {
         }
     }
 
+    /// Removes a generation's database with everything in it.
+    pub async fn remove(&self, id: GenerationId) -> Result<(), Failure> {
+        schema::remove_database(&self.database(id)).await
+    }
+
     async fn look(&self, id: GenerationId, rules: &Rules) -> Result<Status, Failure> {
         self.server.server().await?;
         schema::status(&self.database(id), &self.target(rules)).await

@@ -8,18 +8,24 @@ use tokio_util::sync::CancellationToken;
 use super::beside::Beside;
 use super::databases::Databases;
 use super::following::{Following, FollowingPart};
+use super::ground::JobGround;
 use super::images::{ImageKeeper, ImagePart, Images};
+use super::jobs::JobsPart;
 use super::options::{self, Layout};
+use super::readers::Announcer;
 use super::roles::{Role, Roles};
 use super::rules::Rules;
 use super::serving::Servant;
 use super::tasks::Stage;
 use super::tending::Tending;
 use super::wire::Wire;
+use crate::clock;
 use crate::config::Settings;
 use crate::generation::{GenerationId, Generations, Record};
 use crate::limits::LOG_RETRY;
 use crate::query::Served;
+use crate::replay::{JobWorker, Jobs, Planner, WorkerOptions};
+use crate::stream::{EventLog, KvStore};
 
 /// What can be asked of the graphs while they run.
 #[derive(Clone)]
@@ -33,6 +39,12 @@ pub(super) struct GraphsPart {
     pub rules: Rules,
     /// Whether events are applied here for all, and not for this process's own reads alone.
     pub projects: bool,
+}
+
+/// Jobs of a process that applies the log.
+struct Working {
+    part: JobsPart,
+    worker: JobWorker<JobGround>,
 }
 
 impl GraphsPart {
@@ -50,6 +62,8 @@ pub(super) struct Graphs {
     images: Option<ImageKeeper>,
     following: Option<Following>,
     servant: Option<Servant>,
+    working: Option<Working>,
+    announcer: Option<Announcer>,
 }
 
 impl Graphs {
@@ -79,12 +93,59 @@ impl Graphs {
             rules: rules.clone(),
             projects,
         };
-        let mut graphs = Self { part, remembered, images: None, following: None, servant: None };
+        let mut graphs = Self {
+            part,
+            remembered,
+            images: None,
+            following: None,
+            servant: None,
+            working: None,
+            announcer: None,
+        };
         let tending = if projects { graphs.project(settings, roles, wire).await? } else { None };
         if serves {
             Box::pin(graphs.serve(settings, layout, wire, tending)).await?;
         }
+        let control = wire.open("jobs control").await?;
+        let shelf = KvStore::jobs(control.nats().clone(), 1).await;
+        let name = worker_name(settings);
+        if let Some(images) = graphs.part.images.clone().filter(|_| !graphs.owns_graphs()) {
+            let generations = graphs.part.generations.clone();
+            let (kv, name) = (shelf.clone(), name.clone());
+            graphs.announcer = Some(Announcer { kv, name, images, generations });
+        }
+        if projects {
+            let log = wire.open("jobs").await?;
+            graphs.working = Some(graphs.working(name, log, control, shelf));
+        }
         Ok(Some(graphs))
+    }
+
+    /// Whether the graphs in this process's memory are what there is.
+    fn owns_graphs(&self) -> bool {
+        self.part.projects && self.part.databases.is_none()
+    }
+
+    /// What answers about jobs, if this process runs any.
+    pub fn jobs(&self) -> Option<JobsPart> {
+        self.working.as_ref().map(|working| working.part.clone())
+    }
+
+    fn working(&self, name: String, log: EventLog, control: EventLog, shelf: KvStore) -> Working {
+        let part = &self.part;
+        let ground = JobGround::new(part.clone(), control.clone(), shelf.clone());
+        let jobs = Jobs::new(shelf);
+        let (parked, retry) = (part.beside.parked.clone(), part.beside.retry.clone());
+        let planner = Planner {
+            ground: ground.clone(),
+            log: control,
+            jobs: jobs.clone(),
+            parked: parked.clone(),
+            parser: part.rules.parser.clone(),
+        };
+        let options = WorkerOptions { name, upcasters: part.rules.upcasters.clone() };
+        let worker = JobWorker::build(ground, log, jobs.clone(), parked, retry, options);
+        Working { part: JobsPart { jobs, planner: Arc::new(planner) }, worker }
     }
 
     async fn serve(
@@ -158,7 +219,22 @@ impl Graphs {
         if let Some(following) = self.following {
             movers.spawn("the projector", following.run(movers.token()));
         }
+        if let Some(working) = self.working {
+            movers.spawn("the jobs", working.worker.run(movers.token()));
+        }
+        if let Some(announcer) = self.announcer {
+            watchers.spawn("readiness for generations", announcer.run(watchers.token()));
+        }
     }
+}
+
+/// Tells operators which process runs a job, and differs between any two.
+fn worker_name(settings: &Settings) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String =
+        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let port = settings.admin.listen.rsplit(':').next().unwrap_or_default();
+    format!("{host}-{}-{port}-{:08x}", std::process::id(), clock::now_ms() as u32)
 }
 
 /// Makes the first generation if there is none, as soon as that can be done; then waits for the end.

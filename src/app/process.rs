@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
 use super::graphs::Graphs;
+use super::guard::Guard;
 use super::inlet::Inlet;
 use super::lock::lock;
 use super::options::{self, Layout};
@@ -17,7 +18,7 @@ use super::signals::stop_on_signals;
 use super::status::Parts;
 use super::tasks::{Stages, every};
 use super::wire::Wire;
-use super::{fill, watch};
+use super::{fill, jobs, watch};
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
@@ -132,6 +133,8 @@ impl Built {
 
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
         let query = query(&parts);
+        let guard = Guard::new(settings.admin.token.clone(), &settings.admin.listen);
+        let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
         if let Some(bound) = ports.public {
             let app = public_app(gateway, query, &console);
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
@@ -145,7 +148,7 @@ impl Built {
         if let Some(graphs) = graphs {
             graphs.start(&mut stages.movers, &mut stages.watchers);
         }
-        let app = App::new(console.admin_routes());
+        let app = App::new(console.admin_routes(guard).merge(jobs));
         let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
         stages.watchers.spawn("the admin listener", async move {
             serve(ports.admin, app, options, token).await;

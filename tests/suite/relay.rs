@@ -89,7 +89,10 @@ impl Rig {
 }
 
 async fn log(server: &NatsServer, name: &str) -> EventLog {
-    let nats = Nats::connect(NatsOptions { url: server.url(), name: name.into(), ..Default::default() }).await.unwrap();
+    let nats =
+        Nats::connect(NatsOptions { url: server.url(), name: name.into(), ..Default::default() })
+            .await
+            .unwrap();
     let options = LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() };
     EventLog::new(nats, options).await
 }
@@ -319,8 +322,13 @@ async fn what_a_cut_back_stream_lost_comes_back_although_it_grew_past_the_marks(
 async fn a_full_stream_is_an_alarm_and_nothing_is_lost() {
     let server = NatsServer::start();
     let mut rig = Rig::new(&server).await;
-    let nats =
-        Nats::connect(NatsOptions { url: server.url(), name: "small".into(), ..Default::default() }).await.unwrap();
+    let nats = Nats::connect(NatsOptions {
+        url: server.url(),
+        name: "small".into(),
+        ..Default::default()
+    })
+    .await
+    .unwrap();
     let small = LogOptions { max_bytes: Some(20_000), ..LogOptions::default() };
     rig.log = EventLog::new(nats, small).await;
     rig.start();

@@ -79,6 +79,12 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.public))
     }
 
+    /// Begins a request to the operators' listener.
+    pub fn admin_request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().expect("a method");
+        self.http.request(method, format!("{}{path}", self.admin))
+    }
+
     /// Posts a body with its content type, none if that is empty.
     pub async fn try_post(
         &self,

@@ -4,6 +4,7 @@ pub mod arango;
 pub mod arango_store;
 pub mod client;
 pub mod events;
+pub mod jobs;
 pub mod load;
 pub mod nats;
 pub mod ports;

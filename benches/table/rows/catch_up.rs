@@ -65,10 +65,17 @@ async fn measure_all(bench: &Bench, mut report: Report) -> anyhow::Result<Report
     Ok(report)
 }
 
+/// Stores so many events in a log that is empty.
 async fn fill(server: &NatsServer, events: usize) -> anyhow::Result<()> {
+    fill_up(server, 0, events).await
+}
+
+/// Stores events until a log that has `stored` of them has `events`.
+pub async fn fill_up(server: &NatsServer, stored: usize, events: usize) -> anyhow::Result<()> {
     let log = server.log("bench filling").await?;
     let parser = parser();
-    let batches = (0..(events / ATOMIC_BATCH_MESSAGES) as u64).map(|seed| {
+    let seeds = (stored / ATOMIC_BATCH_MESSAGES) as u64..(events / ATOMIC_BATCH_MESSAGES) as u64;
+    let batches = seeds.map(|seed| {
         let body = bodies(seed, 1, ATOMIC_BATCH_MESSAGES).remove(0);
         entries(&parser, &body).iter().map(Message::of).collect()
     });
@@ -82,7 +89,7 @@ async fn fill(server: &NatsServer, events: usize) -> anyhow::Result<()> {
 }
 
 /// Returns the seconds from opening a reader until it has had everything.
-async fn read_only(server: &NatsServer, events: usize) -> anyhow::Result<f64> {
+pub async fn read_only(server: &NatsServer, events: usize) -> anyhow::Result<f64> {
     let log = server.log("bench reader").await?;
     let began = Instant::now();
     let reading = async {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use tokio::runtime::Runtime;
+use weir::clock;
 use weir::stream::Outcome;
 
 use crate::bench::Bench;
@@ -77,18 +78,27 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
 /// Returns the times until events were visible, and until their POST was answered.
 fn weir(bench: &Bench) -> anyhow::Result<(Latencies, Latencies)> {
     let mut weir = WeirDev::start(bench, Setting::Everything)?;
-    let address = weir.address.clone();
+    let times = flow(bench, &weir.address)?;
+    weir.drained()?;
+    let (stored, events) = (weir.stored()?, bench.load().as_secs() * u64::from(RATE));
+    ensure!(stored == events, "{events} events were accepted and {stored} are stored");
+    Ok(times)
+}
+
+/// Sends events to the weir at an address for the length of a load, and watches for some of them.
+pub fn flow(bench: &Bench, address: &str) -> anyhow::Result<(Latencies, Latencies)> {
     let events = bench.load().as_secs() as u32 * RATE;
     let (sender, samples) = sync_channel(WAITING);
     let samples = Mutex::new(samples);
     let begin = Instant::now() + Duration::from_millis(100);
+    let name = clock::now_ms();
     let (posted, seen) = thread::scope(|scope| {
         let watchers: Vec<_> =
-            (0..WATCHERS).map(|_| scope.spawn(|| watch(&address, &samples))).collect();
+            (0..WATCHERS).map(|_| scope.spawn(|| watch(address, &samples))).collect();
         let senders: Vec<_> = (0..SENDERS)
             .map(|number| {
-                let (sender, address) = (sender.clone(), &address);
-                scope.spawn(move || send(address, number, events, begin, &sender))
+                let sender = sender.clone();
+                scope.spawn(move || send(address, (name, number), events, begin, &sender))
             })
             .collect();
         drop(sender);
@@ -102,16 +112,13 @@ fn weir(bench: &Bench) -> anyhow::Result<(Latencies, Latencies)> {
             .collect();
         anyhow::Ok((posted?, seen?))
     })?;
-    weir.drained()?;
-    let stored = weir.stored()?;
-    ensure!(stored == u64::from(events), "{events} events were accepted and {stored} are stored");
     Ok((Latencies::new(seen.into_iter().flatten()), Latencies::new(posted.into_iter().flatten())))
 }
 
 /// Posts one event in `SENDERS`, each when it is due.
 fn send(
     address: &str,
-    number: u32,
+    (name, number): (i64, u32),
     events: u32,
     begin: Instant,
     samples: &SyncSender<Sample>,
@@ -124,8 +131,11 @@ fn send(
         thread::sleep(due.saturating_duration_since(Instant::now()));
         // By the sender's own count, and not the same count for all senders.
         let chosen = (event / SENDERS + number).is_multiple_of(SAMPLED);
-        let user =
-            if chosen { format!("sample-{event}") } else { format!("u{}", random.below(USERS)) };
+        let user = if chosen {
+            format!("sample-{name}-{event}")
+        } else {
+            format!("u{}", random.below(USERS))
+        };
         let body = format!(
             r#"{{"userId":"{user}","itemId":"i{}","eventType":"viewed"}}"#,
             random.below(ITEMS)

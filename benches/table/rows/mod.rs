@@ -1,11 +1,13 @@
 //! The rows of the table, one file each.
 
 mod arango;
+mod beside;
 mod catch_up;
 mod live;
 pub mod memory;
 mod ndjson;
 mod reads;
+mod rebuild;
 mod relay;
 mod row;
 mod single;

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{arango, catch_up, live, memory, ndjson, reads, relay, single};
+use super::{arango, beside, catch_up, live, memory, ndjson, reads, rebuild, relay, single};
 use crate::bench::Bench;
 use crate::table::Report;
 
@@ -16,6 +16,8 @@ pub enum Row {
     Reads,
     Memory,
     CatchUp,
+    Rebuild,
+    Beside,
     Arango,
 }
 
@@ -29,6 +31,8 @@ impl Row {
             Self::Reads => "reads",
             Self::Memory => "memory",
             Self::CatchUp => "catch-up",
+            Self::Rebuild => "rebuild",
+            Self::Beside => "beside",
             Self::Arango => "arango",
         }
     }
@@ -44,6 +48,8 @@ impl Row {
             Self::Reads => "how long does a read take on a graph of a million edges?",
             Self::Memory => "how many bytes does an edge take?",
             Self::CatchUp => "how fast is a log read into an empty graph?",
+            Self::Rebuild => "how fast is a generation rebuilt, verified and promoted?",
+            Self::Beside => "how late are live events while a rebuild runs beside them?",
             Self::Arango => "how fast do workers bring a log into ArangoDB, and what does it cost?",
         }
     }
@@ -58,6 +64,8 @@ impl Row {
             Self::Reads => reads::measure(bench, report),
             Self::Memory => memory::measure(report),
             Self::CatchUp => catch_up::measure(bench, report),
+            Self::Rebuild => rebuild::measure(bench, report),
+            Self::Beside => beside::measure(bench, report),
             Self::Arango => arango::measure(bench, report),
         }
     }

@@ -1,0 +1,7 @@
+//! Jobs in real processes: rebuilt, promoted, rolled back, paused and killed while events flow.
+
+mod control;
+mod fixed;
+mod jump;
+mod killed;
+mod retired;
