@@ -131,7 +131,8 @@ impl Generations {
         for _ in 0..RECORD_WRITES {
             let found = self.kv.get(&Record::key(id)).await?;
             let (value, revision) = found.ok_or(Refusal::Unknown(id))?;
-            let before: Record = serde_json::from_slice(&value).map_err(|_| Refusal::Foreign(id))?;
+            let before: Record =
+                serde_json::from_slice(&value).map_err(|_| Refusal::Foreign(id))?;
             let mut record = before.clone();
             change(&mut record);
             if record == before {

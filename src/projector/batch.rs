@@ -74,7 +74,9 @@ impl<'e> Batch<'e> {
             first
         };
         let needs = |event: &Range<usize>| &self.needs[event.clone()];
-        self.events.iter().map(|event| needs(event).iter().fold(false, |any, need| changed(need) || any)).collect()
+        // Each is asked, since each is told once.
+        let any = |event| needs(event).iter().filter(|need| changed(need)).count() > 0;
+        self.events.iter().map(any).collect()
     }
 
     /// One disposition an event, in the order of the batch.

@@ -33,12 +33,7 @@ impl Parker {
     }
 
     /// Parks a message for a reason (a stable tag, and a text for a person); false if that did not work.
-    pub async fn park_as(
-        &self,
-        message: &StoredMessage,
-        epoch: &Epoch,
-        why: (&str, &str),
-    ) -> bool {
+    pub async fn park_as(&self, message: &StoredMessage, epoch: &Epoch, why: (&str, &str)) -> bool {
         let entry = first_entry(message, epoch, self.generation, why);
         match self.parked.park(&entry).await {
             Ok(_) => {

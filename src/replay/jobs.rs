@@ -240,7 +240,8 @@ fn is_an_id(text: &str) -> bool {
 }
 
 fn sorted<'v>(values: impl Iterator<Item = &'v Bytes>) -> Vec<Job> {
-    let mut jobs: Vec<Job> = values.filter_map(|value| serde_json::from_slice(value).ok()).collect();
+    let mut jobs: Vec<Job> =
+        values.filter_map(|value| serde_json::from_slice(value).ok()).collect();
     jobs.sort_by(|a, b| (b.created_ms, &b.id).cmp(&(a.created_ms, &a.id)));
     jobs
 }

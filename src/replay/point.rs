@@ -104,7 +104,18 @@ mod tests {
 
     #[test]
     fn everything_else_is_told_with_what_may_be_given() {
-        for text in ["", "yesterday", "1234567890123456", "-", "-2", "-2x", "2h", "1.5", "2023-11-14", "-99999999999999999d"] {
+        for text in [
+            "",
+            "yesterday",
+            "1234567890123456",
+            "-",
+            "-2",
+            "-2x",
+            "2h",
+            "1.5",
+            "2023-11-14",
+            "-99999999999999999d",
+        ] {
             assert_eq!(place(text), None, "{text}");
         }
         let error = Point::Text("yesterday".to_owned()).place(NOW).unwrap_err();

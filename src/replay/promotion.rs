@@ -37,13 +37,19 @@ pub enum Refused {
         "generation {id} is {behind} events behind the log, and {PROMOTE_LAG_EVENTS} are allowed: wait, or use --force"
     )]
     Behind { id: GenerationId, behind: u64 },
-    #[error("nothing follows the log into generation {0}, as far as is known: is a projector running? Or use --force")]
+    #[error(
+        "nothing follows the log into generation {0}, as far as is known: is a projector running? Or use --force"
+    )]
     Unfollowed(GenerationId),
-    #[error("generation {id} holds the log below {as_of} alone, and nothing follows: use --force if that is meant")]
+    #[error(
+        "generation {id} holds the log below {as_of} alone, and nothing follows: use --force if that is meant"
+    )]
     AsOf { id: GenerationId, as_of: u64 },
     #[error("generation {id} is not ready at {}: wait, or use --force", .readers.join(", "))]
     Readers { id: GenerationId, readers: Vec<String> },
-    #[error("generation {0} was not compared with the log: run `weir verify {0}`, or use --unverified")]
+    #[error(
+        "generation {0} was not compared with the log: run `weir verify {0}`, or use --unverified"
+    )]
     Unverified(GenerationId),
     #[error("no generation was active before {0}: there is nothing to roll back to")]
     NoPrevious(GenerationId),

@@ -14,7 +14,9 @@ pub enum PlanError {
     NoPlace(#[from] NoPlace),
     #[error(transparent)]
     UnknownType(#[from] UnknownType),
-    #[error("the range is empty: it begins at {from} ({from_text}) and ends before {to} ({to_text})")]
+    #[error(
+        "the range is empty: it begins at {from} ({from_text}) and ends before {to} ({to_text})"
+    )]
     Empty { from: u64, from_text: String, to: u64, to_text: String },
     #[error(
         "the log begins at sequence {first} and does not hold what came before: begin there with `--from {first}`, or accept that with --allow-truncated"

@@ -96,7 +96,8 @@ pub fn sensible(request: &Request) -> Result<(), PlanError> {
     let Filter { types, users, items, sources, reason, older_than_ms, id_prefix, error_text } =
         &request.filter;
     let of_events = [users, items, sources].into_iter().any(|ids| !ids.is_empty());
-    let of_parked = reason.is_some() || older_than_ms.is_some() || id_prefix.is_some() || error_text.is_some();
+    let of_parked =
+        reason.is_some() || older_than_ms.is_some() || id_prefix.is_some() || error_text.is_some();
     let filters = of_events || of_parked || !types.is_empty();
     let wrong = match verb {
         Verb::Replay if of_parked => "a replay is filtered by type, user, item and source",
@@ -108,7 +109,9 @@ pub fn sensible(request: &Request) -> Result<(), PlanError> {
     let ranged = request.from.is_some() || request.to.is_some();
     let wrong = match verb {
         _ if !wrong.is_empty() => wrong,
-        Verb::Rebuild if request.to.is_some() => "a rebuild ends at the end of the log, or at --as-of",
+        Verb::Rebuild if request.to.is_some() => {
+            "a rebuild ends at the end of the log, or at --as-of"
+        }
         Verb::Replay | Verb::Rebuild => "",
         _ if ranged => "takes no range",
         _ => "",
@@ -121,7 +124,8 @@ pub fn sensible(request: &Request) -> Result<(), PlanError> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let told = if wrong.starts_with("takes") { format!("{verb} {wrong}") } else { wrong.to_owned() };
+    let told =
+        if wrong.starts_with("takes") { format!("{verb} {wrong}") } else { wrong.to_owned() };
     Err(PlanError::Meaningless(told))
 }
 
@@ -137,7 +141,8 @@ mod tests {
 
     fn view() -> View {
         let record = |name: &str| (id(name), Record::new(id(name), "f", 1));
-        let active = Active { id: id("g2"), promotion: 2, previous: Some(id("g1")), promoted_ms: 1 };
+        let active =
+            Active { id: id("g2"), promotion: 2, previous: Some(id("g1")), promoted_ms: 1 };
         View { generations: [record("g1"), record("g2")].into(), active: Some(active) }
     }
 
@@ -182,7 +187,8 @@ mod tests {
         let point = Some(Point::Sequence(7));
         let users = Filter { users: vec!["u".to_owned()], ..Filter::default() };
         let reason = Filter { reason: Some("r".to_owned()), ..Filter::default() };
-        let asked = |verb, filter: &Filter| Request { filter: filter.clone(), ..Request::new(verb) };
+        let asked =
+            |verb, filter: &Filter| Request { filter: filter.clone(), ..Request::new(verb) };
         for verb in Verb::ALL {
             assert!(sensible(&Request::new(verb)).is_ok(), "{verb}");
             assert_eq!(sensible(&asked(verb, &users)).is_ok(), verb == Verb::Replay, "{verb}");

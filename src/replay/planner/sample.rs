@@ -23,7 +23,8 @@ const DATABASE_RATE: u64 = 20_000;
 /// Where messages are looked for: at most [`PLAN_SAMPLE`] places, evenly spread.
 pub fn places(range: Range) -> impl Iterator<Item = u64> {
     let count = range.len().min(PLAN_SAMPLE);
-    let place = move |n| (u128::from(range.len()) * u128::from(n) / u128::from(count.max(1))) as u64;
+    let place =
+        move |n| (u128::from(range.len()) * u128::from(n) / u128::from(count.max(1))) as u64;
     (0..count).map(move |n| range.from + place(n))
 }
 

@@ -35,11 +35,7 @@ const SMOOTHING: f64 = 0.5;
 const HELD_BACK: f64 = 0.8;
 
 /// Reads what is left of the range, closes the account, and moves the job on.
-pub(super) async fn read<G: Ground>(
-    hand: &Hand<G>,
-    job: &Job,
-    graph: Graph,
-) -> Result<(), Halt> {
+pub(super) async fn read<G: Ground>(hand: &Hand<G>, job: &Job, graph: Graph) -> Result<(), Halt> {
     let wanted = Wanted::new(&job.request.filter, graph.projection.types())
         .map_err(|error| Halt::Failed(error.to_string()))?;
     let ledger = Arc::new(Ledger::new(job.chunks.clone()));
@@ -80,9 +76,7 @@ async fn finish<G: Ground>(hand: &Hand<G>) -> Result<(), Halt> {
         }
     })
     .await?;
-    wrong.map_or(Ok(()), |error| {
-        Err(Halt::Failed(format!("the account does not close: {error}")))
-    })
+    wrong.map_or(Ok(()), |error| Err(Halt::Failed(format!("the account does not close: {error}"))))
 }
 
 struct Reading<'h, G> {

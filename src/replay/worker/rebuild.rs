@@ -39,11 +39,7 @@ pub(super) async fn jump<G: Ground>(
 }
 
 /// Fills a new generation, catches up, proves it right, and has it answer if that was asked for.
-pub(super) async fn rebuild<G: Ground>(
-    hand: &Hand<G>,
-    job: Job,
-    graph: Graph,
-) -> Result<(), Halt> {
+pub(super) async fn rebuild<G: Ground>(hand: &Hand<G>, job: Job, graph: Graph) -> Result<(), Halt> {
     if job.state == State::Running {
         Box::pin(range::read(hand, &job, graph.clone())).await?;
     }
@@ -157,7 +153,7 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
             () = telling => unreachable!("it never ends"),
         }
     };
-    let report = hand.unless_halted(compared).await??;
+    let report = Box::pin(hand.unless_halted(compared)).await??;
     let told = |job: &mut Job| {
         (job.note, job.report) = (None, Some(report.clone()));
         Ok(())
@@ -176,20 +172,13 @@ fn differences(report: &Report) -> Option<String> {
     })
 }
 
-async fn note_verified<G: Ground>(
-    hand: &Hand<G>,
-    job: &Job,
-    report: &Report,
-) -> Result<(), Halt> {
+async fn note_verified<G: Ground>(hand: &Hand<G>, job: &Job, report: &Report) -> Result<(), Halt> {
     let verified = Some(Verified { through: report.through, at_ms: clock::now_ms() });
     change_record(hand, job, |record| record.verified = verified).await
 }
 
 /// Has the generation answer as soon as it may; what stands in the way for good is returned.
-async fn switch_when_ready<G: Ground>(
-    hand: &Hand<G>,
-    job: &Job,
-) -> Result<Option<String>, Halt> {
+async fn switch_when_ready<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Option<String>, Halt> {
     loop {
         match switch_to(hand, job, job.generation).await? {
             Switched::Done => return Ok(None),

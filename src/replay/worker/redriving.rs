@@ -25,7 +25,7 @@ pub(super) async fn redrive_all<G: Ground>(hand: &Hand<G>, job: Job) -> Result<(
     };
     hand.shared.retry.ensure().await.map_err(halt_of)?;
     let mut counted = redriven;
-    let ended = hand.unless_halted(go_through(hand, &job, &mut counted)).await;
+    let ended = hand.unless_halted(Box::pin(go_through(hand, &job, &mut counted))).await;
     hand.write(|job| {
         job.redriven = Some(counted);
         Ok(())
@@ -46,7 +46,8 @@ async fn freeze<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Redriven, Halt> 
         let parked = &hand.shared.parked;
         let page = parked.list(job.generation.number(), &filter, after, PARKED_PAGE).await;
         let page = page.map_err(halt_of)?;
-        let meant = page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
+        let meant =
+            page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
         listed.extend(meant.map(|one| (one.entry.id.to_string(), one.revision)));
         match page.after {
             Some(place) => after = place,
@@ -152,6 +153,7 @@ fn of_type(filter: &Filter, subject: &str) -> bool {
         || filter.types.iter().any(|wanted| crate::event::normalise_name(wanted) == name)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
 fn halt_of(error: QueueError) -> Halt {
     if error.is_retryable() {
         return Halt::Wait(error.to_string());

@@ -1,7 +1,7 @@
 //! A job is taken, or left for later or for others.
 
 use super::hand::Halt;
-use super::worker::Shared;
+use super::runner::Shared;
 use crate::clock;
 use crate::generation::{EventTypeSpec, GenerationId, Record};
 use crate::projection::Fingerprint;
@@ -47,7 +47,8 @@ async fn make<G: Ground>(shared: &Shared<G>, job: &Job) -> Result<(), Halt> {
     })?;
     let fingerprint = Fingerprint::of(&read, &shared.options.upcasters).to_string();
     if job.fingerprint.as_ref() != Some(&fingerprint) {
-        let text = "it was planned for the projection of another version of weir, which has to run it";
+        let text =
+            "it was planned for the projection of another version of weir, which has to run it";
         return Err(Halt::Elsewhere(text.to_owned()));
     }
     let record = record_of(job, &fingerprint, !shared.ground.has_databases());

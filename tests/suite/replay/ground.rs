@@ -20,12 +20,12 @@ use weir::stream::{
     RetryQueue, StreamBounds,
 };
 
-use crate::support::eventually;
 use crate::support::events::events;
+use crate::support::eventually;
 use crate::support::nats::NatsServer;
 use crate::support::seed::Seed;
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a job needs, as simple as it can be: graphs in memory, and a live flow that lags as it is told.
 #[derive(Clone)]
@@ -41,7 +41,8 @@ impl Plain {
     /// A graph of this generation without anything in it, in the place of the one there is.
     pub fn renew(&self, id: GenerationId, instance: u64) -> MemoryGraph {
         let types = Arc::new(EventTypes::builtin());
-        let memory = MemoryGraph::new(MemoryStore::new(types.clone()), Progress::default(), instance);
+        let memory =
+            MemoryGraph::new(MemoryStore::new(types.clone()), Progress::default(), instance);
         let graph = Graph {
             id,
             target: Target::Memory(memory.clone()),
@@ -121,16 +122,26 @@ pub const G1: GenerationId = GenerationId::FIRST;
 
 impl Site {
     pub async fn start() -> Self {
+        Box::pin(Self::begin()).await
+    }
+
+    async fn begin() -> Self {
         let server = NatsServer::with_sync("\"2m\"");
         let nats = connect(&server).await;
-        let log = EventLog::new(nats.clone(), LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() }).await;
-        let ensured = eventually("the log is there", DEADLINE, async || log.ensure().await.ok()).await;
+        let log = EventLog::new(
+            nats.clone(),
+            LogOptions { max_bytes: Some(1 << 30), ..LogOptions::default() },
+        )
+        .await;
+        let ensured =
+            eventually("the log is there", DEADLINE, async || log.ensure().await.ok()).await;
         let generations = Generations::new(KvStore::new(nats.clone(), 1).await, None);
         generations.ensure_first("f", true).await.expect("the first generation is made");
         let kv = KvStore::jobs(nats.clone(), 1).await;
         let jobs = Jobs::new(kv.clone());
         jobs.ensure().await.expect("the bucket is made");
-        let parked = Parked::new(nats.clone(), StreamBounds { max_bytes: Some(1 << 28), replicas: 1 }).await;
+        let parked =
+            Parked::new(nats.clone(), StreamBounds { max_bytes: Some(1 << 28), replicas: 1 }).await;
         parked.ensure().await.expect("the stream is made");
         let retry = RetryQueue::new(nats, RetryOptions::default()).await;
         let ground = Plain {
@@ -162,11 +173,16 @@ impl Site {
 
     pub async fn publish_all(&self, messages: &[(String, Bytes)]) {
         let begun = self.log.state().await.expect("the log answers").last_sequence;
-        let ids: Vec<String> = (0..messages.len()).map(|n| format!("m{}", begun + n as u64)).collect();
+        let ids: Vec<String> =
+            (0..messages.len()).map(|n| format!("m{}", begun + n as u64)).collect();
         let all: Vec<Outgoing<'_>> = messages
             .iter()
             .zip(&ids)
-            .map(|((subject, payload), id)| Outgoing { subject, message_id: id, payload: payload.clone() })
+            .map(|((subject, payload), id)| Outgoing {
+                subject,
+                message_id: id,
+                payload: payload.clone(),
+            })
             .collect();
         for batch in all.chunks(500) {
             let stored = self.log.publish_atomic(batch).await;

@@ -124,8 +124,7 @@ impl<G: Ground> Planner<G> {
                     to.sequence = end.sequence;
                 }
                 let empty = request.verb == Verb::Rebuild && from.sequence == 1 && to.sequence == 1;
-                let range =
-                    if empty { NOTHING } else { resolve::range(&from, &to)? };
+                let range = if empty { NOTHING } else { resolve::range(&from, &to)? };
                 let truncated = resolve::truncation(range, first, request.allow_truncated)?;
                 Ok((range, truncated))
             }

@@ -114,7 +114,9 @@ async fn attempt<G: Ground>(
     let (lost, done) = (stop.child_token(), CancellationToken::new());
     let holding = Box::pin(hold(lease, shared.jobs.kv().clone(), lost.clone(), done.clone()));
     let working = async {
-        let work = AssertUnwindSafe(Box::pin(work(&shared, watch, &id, lost.clone()))).catch_unwind().await;
+        let work = AssertUnwindSafe(Box::pin(work(&shared, watch, &id, lost.clone())))
+            .catch_unwind()
+            .await;
         let wait = match work {
             Ok(wait) => wait,
             Err(panic) => {
@@ -185,9 +187,7 @@ async fn act<G: Ground>(hand: &Hand<G>, job: Job, graph: Option<Graph>) -> Resul
         (Verb::Replay, Some(graph)) => Box::pin(range::read(hand, &job, graph)).await,
         (Verb::Jump, Some(graph)) => Box::pin(rebuild::jump(hand, job, graph)).await,
         (Verb::Rebuild, Some(graph)) => Box::pin(rebuild::rebuild(hand, job, graph)).await,
-        (Verb::Verify, Some(graph)) => {
-            Box::pin(rebuild::verify_alone(hand, &job, &graph)).await
-        }
+        (Verb::Verify, Some(graph)) => Box::pin(rebuild::verify_alone(hand, &job, &graph)).await,
         (Verb::Redrive, _) => Box::pin(redriving::redrive_all(hand, job)).await,
         (Verb::Promote, _) => Box::pin(switch::promote(hand, &job)).await,
         (Verb::Rollback, _) => Box::pin(switch::roll_back(hand, &job)).await,
