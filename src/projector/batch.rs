@@ -171,6 +171,17 @@ mod tests {
         }
 
         #[test]
+        fn of_an_event_that_comes_twice_the_first_has_changed_the_store(event in law::event()) {
+            let projection = law::projection();
+            let events = [event.clone(), event];
+            let batch = Batch::of(&projection, &events);
+            let all = |verdict: Verdict| vec![verdict; batch.puts().len()];
+            prop_assert_eq!(batch.changed(&all(Verdict::Applied)), [true, false]);
+            prop_assert_eq!(batch.changed(&all(Verdict::Superseded)), [false, false]);
+            prop_assert_eq!(batch.changed(&all(Verdict::Failed(failure(Remedy::Retry)))), [false, false]);
+        }
+
+        #[test]
         fn nothing_is_parked_unless_a_put_of_its_own_can_never_be_stored(
             events in prop::collection::vec(law::event(), 1..30), poisoned in 0..60usize,
         ) {

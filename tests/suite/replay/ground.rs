@@ -14,6 +14,7 @@ use weir::replay::{
     Control, Graph, Ground, Job, JobWorker, Jobs, Live, Range, Request, State, Target, Unready,
     WorkerOptions,
 };
+use weir::store::arango::ArangoStore;
 use weir::store::memory::MemoryStore;
 use weir::stream::{
     EventLog, KvStore, LogOptions, Nats, NatsOptions, Outcome, Outgoing, Parked, RetryOptions,
@@ -51,6 +52,13 @@ impl Plain {
         };
         self.graphs.lock().unwrap().insert(id, graph);
         memory
+    }
+
+    /// Has a generation live in a database.
+    pub fn put_database(&self, id: GenerationId, store: ArangoStore) {
+        self.renew(id, 0);
+        let target = Target::Database(store);
+        self.graphs.lock().unwrap().get_mut(&id).expect("just put there").target = target;
     }
 
     pub fn memory(&self, id: GenerationId) -> MemoryGraph {

@@ -3,6 +3,7 @@
 mod bucket;
 mod control;
 mod crashes;
+mod databases;
 mod ground;
 mod missing;
 mod plans;
