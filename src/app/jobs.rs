@@ -109,13 +109,34 @@ async fn tell(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Limits {
     live_lag_ms: Option<u64>,
-    /// `null` takes the cap away.
-    #[serde(default, deserialize_with = "given")]
-    rate: Option<Option<u64>>,
+    #[serde(default)]
+    rate: Rate,
 }
 
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(from = "Option<u64>")]
+enum Rate {
+    #[default]
+    AsItIs,
+    /// What `null` asks for.
+    NoCap,
+    Cap(u64),
+}
+
+impl From<Option<u64>> for Rate {
+    fn from(rate: Option<u64>) -> Self {
+        rate.map_or(Self::NoCap, Self::Cap)
+    }
+}
+
+impl Rate {
+    fn over(self, now: Option<u64>) -> Option<u64> {
+        match self {
+            Self::AsItIs => now,
+            Self::NoCap => None,
+            Self::Cap(rate) => Some(rate),
+        }
+    }
 }
 
 async fn limit(
@@ -124,13 +145,13 @@ async fn limit(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let limits: Limits = read(&body)?;
-    if limits.live_lag_ms == Some(0) || limits.rate == Some(Some(0)) {
+    if limits.live_lag_ms == Some(0) || limits.rate == Rate::Cap(0) {
         return Err(invalid("a limit is at least 1; pause the job to hold it still"));
     }
     let id = part.jobs.get(&id).await.map_err(|error| of_job(&error))?.id;
     let change = |job: &mut Job| {
         job.control.live_lag_ms = limits.live_lag_ms.unwrap_or(job.control.live_lag_ms);
-        job.control.rate = limits.rate.unwrap_or(job.control.rate);
+        job.control.rate = limits.rate.over(job.control.rate);
         job.changed_ms = clock::now_ms();
         Ok::<_, JobError>(())
     };
@@ -176,11 +197,12 @@ fn of_plan(error: &PlanError) -> Problem {
         }
         PlanError::Truncated { .. } => (StatusCode::CONFLICT, "history_truncated"),
         PlanError::NothingToJump => (StatusCode::CONFLICT, "nothing_to_jump"),
-        PlanError::UnknownGeneration(_) => (StatusCode::NOT_FOUND, "unknown_generation"),
+        PlanError::UnknownGeneration(_) | PlanError::Refused(Refused::Unknown(_)) => {
+            (StatusCode::NOT_FOUND, "unknown_generation")
+        }
         PlanError::Exists(_) => (StatusCode::CONFLICT, "generation_exists"),
         PlanError::Retiring(_) => (StatusCode::CONFLICT, "generation_retiring"),
         PlanError::AsOf { .. } => (StatusCode::CONFLICT, "generation_as_of"),
-        PlanError::Refused(Refused::Unknown(_)) => (StatusCode::NOT_FOUND, "unknown_generation"),
         PlanError::Refused(_) => (StatusCode::CONFLICT, "refused"),
         PlanError::Collides(_) => (StatusCode::CONFLICT, "job_in_the_way"),
         PlanError::NoLog => (StatusCode::CONFLICT, "no_log"),

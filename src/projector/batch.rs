@@ -74,10 +74,9 @@ impl<'e> Batch<'e> {
             first
         };
         let needs = |event: &Range<usize>| &self.needs[event.clone()];
-        self.events
-            .iter()
-            .map(|event| needs(event).iter().fold(false, |any, need| changed(need) || any))
-            .collect()
+        // Each is asked, since each is told once.
+        let any = |event| needs(event).iter().filter(|need| changed(need)).count() > 0;
+        self.events.iter().map(any).collect()
     }
 
     /// One disposition an event, in the order of the batch.
@@ -169,6 +168,17 @@ mod tests {
                 store.apply(&puts, projection.types());
             }
             prop_assert_eq!(store, Model::of(&events, &projection));
+        }
+
+        #[test]
+        fn of_an_event_that_comes_twice_the_first_has_changed_the_store(event in law::event()) {
+            let projection = law::projection();
+            let events = [event.clone(), event];
+            let batch = Batch::of(&projection, &events);
+            let all = |verdict: Verdict| vec![verdict; batch.puts().len()];
+            prop_assert_eq!(batch.changed(&all(Verdict::Applied)), [true, false]);
+            prop_assert_eq!(batch.changed(&all(Verdict::Superseded)), [false, false]);
+            prop_assert_eq!(batch.changed(&all(Verdict::Failed(failure(Remedy::Retry)))), [false, false]);
         }
 
         #[test]

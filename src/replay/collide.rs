@@ -20,12 +20,8 @@ fn collide(new: &Job, open: &Job) -> bool {
     if new.generation != open.generation {
         return false;
     }
-    match (new.verb, open.verb) {
-        (Verb::Retire, _) | (_, Verb::Retire) => true,
-        (Verb::Rebuild, Verb::Rebuild) | (Verb::Jump, Verb::Jump) => true,
-        (Verb::Redrive, Verb::Redrive) => true,
-        _ => false,
-    }
+    let alone = matches!(new.verb, Verb::Rebuild | Verb::Jump | Verb::Redrive);
+    new.verb == Verb::Retire || open.verb == Verb::Retire || (alone && new.verb == open.verb)
 }
 
 #[cfg(test)]

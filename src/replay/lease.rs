@@ -92,15 +92,17 @@ impl Lease {
     }
 }
 
-/// Keeps a lease beside what is done under it; `lost` is told when it ends. Returns the lease once `done`.
+/// Keeps a lease beside what is done under it; `lost` is told when it ends. Once `done`, another worker
+/// may have it at once.
 pub async fn hold(mut lease: Lease, kv: KvStore, lost: CancellationToken, done: CancellationToken) {
-    tokio::select! {
-        () = done.cancelled() => {}
-        () = lease.keep(&kv) => lost.cancel(),
-    }
-    done.cancelled().await;
-    if !lost.is_cancelled() {
+    let kept = tokio::select! {
+        () = done.cancelled() => true,
+        () = lease.keep(&kv) => false,
+    };
+    if kept {
         lease.release(&kv).await;
+    } else {
+        lost.cancel();
     }
 }
 

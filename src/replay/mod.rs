@@ -1,8 +1,10 @@
 //! Jobs: reading old events again, building graphs anew, and proving that they are right.
 //!
-//! `job` is what is written of a job, `state` what may happen to it, `request` what is asked for; all pure.
-//! `ground` is what a job needs of the process it runs in. `verify` proves a graph equal to its log, `explain` says
-//! why a document is there; both read the log by a `pass`.
+//! `job` is what is written of a job, `state` what may happen to it, `request` what is asked for. What is decided is
+//! pure too: `split` and `fold` a range, its `account` and what is `missing`, `governor`, `wanted`, `point`,
+//! `promotion`, `collide`. `planner` tells what a job would do, `jobs` keeps it in KV, `lease` says who runs it,
+//! `worker` does. `ground` is what a job needs of the process it runs in.
+//! `verify` proves a graph equal to its log, `explain` says why a document is there; both read by a `pass`.
 
 mod account;
 mod collide;

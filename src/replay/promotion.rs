@@ -2,6 +2,7 @@
 
 use super::ground::Live;
 use super::job::{Job, JobId, Verb};
+use super::state::State;
 use crate::generation::{GenerationId, Record, View};
 use crate::limits::PROMOTE_LAG_EVENTS;
 
@@ -31,6 +32,10 @@ pub enum Refused {
     Retiring(GenerationId),
     #[error("generation {id} is still being built by job {job}: wait for it")]
     Building { id: GenerationId, job: String },
+    #[error(
+        "generation {id} was never finished, since job {job} is {state}: rebuild it, and retire this one"
+    )]
+    Unfinished { id: GenerationId, job: String, state: State },
     #[error("generation {id} has a gap that job {job} fills: wait for it")]
     Gap { id: GenerationId, job: JobId },
     #[error(
@@ -130,7 +135,11 @@ impl Facts<'_> {
     fn is_whole(&self, record: &Record) -> Result<(), Refused> {
         let id = record.id;
         if let Some(job) = record.building.clone() {
-            return Err(Refused::Building { id, job });
+            let known = self.jobs.iter().find(|known| known.id.as_str() == job);
+            return Err(match known.map(|job| job.state).filter(|state| state.is_over()) {
+                Some(state) => Refused::Unfinished { id, job, state },
+                None => Refused::Building { id, job },
+            });
         }
         let fills = |job: &&Job| matches!(job.verb, Verb::Jump | Verb::Rebuild);
         match self.open(id).find(fills) {
@@ -239,6 +248,23 @@ mod tests {
         let own = &jobs[0].id;
         let facts = Facts { jobs: &jobs, asking: Some(own), ..facts() };
         assert_eq!(facts.may_promote(id("g3")), Ok(()));
+    }
+
+    #[test]
+    fn what_was_never_finished_is_not_waited_for() {
+        let mut rebuild = job(Verb::Rebuild, "g3");
+        let mut building = facts();
+        let name = rebuild.id.to_string();
+        change(&mut building, "g3", |record| record.building = Some(name));
+        let refused = |job: &Job| {
+            let jobs = std::slice::from_ref(job);
+            let facts = Facts { jobs, ..building.clone() };
+            facts.may_promote(id("g3")).expect_err("refused")
+        };
+        assert!(refused(&rebuild).passes());
+        rebuild.state = State::Cancelled;
+        let refused = refused(&rebuild);
+        assert!(!refused.passes() && refused.to_string().contains("cancelled"), "{refused}");
     }
 
     #[test]

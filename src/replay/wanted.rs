@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::job::Filter;
-use crate::event::{Event, EventTypes};
+use crate::event::{Event, EventTypes, Id};
 
 /// A filter made ready for these event types.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Wanted {
         let of_type =
             self.types.as_ref().is_none_or(|types| types[usize::from(event.event_type.0)]);
         of_type
-            && among(&self.users, event.user.iter().map(|id| id.as_str()))
+            && among(&self.users, event.user.iter().map(Id::as_str))
             && among(&self.sources, [event.source.as_str()])
             && among(&self.items, items(event))
     }
@@ -62,7 +62,7 @@ impl Wanted {
 
 fn items<'e>(event: &'e Event<'_>) -> impl Iterator<Item = &'e str> {
     let lines = event.lines.iter().map(|line| &line.item);
-    event.item.iter().chain(lines).map(|id| id.as_str())
+    event.item.iter().chain(lines).map(Id::as_str)
 }
 
 fn among<'e>(named: &HashSet<String>, ids: impl IntoIterator<Item = &'e str>) -> bool {

@@ -102,8 +102,9 @@ impl KvStore {
         }
     }
 
-    /// Writes a key that ends by itself after `ttl` (whole seconds, at least one, by the server's clock) unless
-    /// it is written again. `expected` is its newest revision; 0 if it does not exist or was deleted.
+    /// Writes a key that ends by itself after `ttl` (whole seconds by the server's clock; it raises what is below the
+    /// bucket's `subject_delete_marker_ttl`) unless it is written again. `expected` is its newest revision; 0 if it
+    /// does not exist or was deleted.
     pub async fn put_for(
         &self,
         key: &str,

@@ -28,7 +28,7 @@ pub(super) struct Applier {
 
 enum Store {
     Memory(MemoryGraph),
-    Database(Database<ArangoStore>),
+    Database(Box<Database<ArangoStore>>),
 }
 
 /// A message as it was read.
@@ -44,7 +44,9 @@ impl Applier {
     ) -> Self {
         let store = match graph.target {
             Target::Memory(memory) => Store::Memory(memory),
-            Target::Database(store) => Store::Database(Database { store, gate: Gate::default() }),
+            Target::Database(store) => {
+                Store::Database(Box::new(Database { store, gate: Gate::default() }))
+            }
         };
         let (decoder, projection) = (graph.decoder, graph.projection);
         Self { decoder, projection, wanted, epoch, parker, ledger, store }

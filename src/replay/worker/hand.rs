@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::worker::Shared;
+use super::runner::Shared;
 use crate::replay::ground::{Ground, Unready};
 use crate::replay::job::{Job, JobId};
 use crate::replay::jobs::{JobError, JobsWatch};

@@ -1,6 +1,6 @@
 //! Whoever runs jobs: takes one under a lease, does what its verb says, and writes down how far it is.
 //!
-//! `worker` looks for jobs, `hand` is one job in this process's hands. `range` reads a range of the log into a
+//! `runner` looks for jobs and takes (`take`) them, `hand` is one job in this process's hands. `range` reads a range of the log into a
 //! graph, `chunk` by chunk, through `apply` (a database: `database`), counted in the `ledger`. `rebuild`,
 //! `redriving` and `switch` are the verbs that are more or other than that.
 
@@ -12,8 +12,8 @@ mod ledger;
 mod range;
 mod rebuild;
 mod redriving;
+mod runner;
 mod switch;
 mod take;
-mod worker;
 
-pub use worker::{JobWorker, Options};
+pub use runner::{JobWorker, Options};

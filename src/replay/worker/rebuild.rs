@@ -154,7 +154,7 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
             () = telling => unreachable!("it never ends"),
         }
     };
-    let report = hand.unless_halted(compared).await??;
+    let report = Box::pin(hand.unless_halted(compared)).await??;
     let told = |job: &mut Job| {
         (job.note, job.report) = (None, Some(report.clone()));
         Ok(())

@@ -25,7 +25,7 @@ pub(super) async fn redrive_all<G: Ground>(hand: &Hand<G>, job: Job) -> Result<(
     };
     hand.shared.retry.ensure().await.map_err(halt_of)?;
     let mut counted = redriven;
-    let ended = hand.unless_halted(go_through(hand, &job, &mut counted)).await;
+    let ended = hand.unless_halted(Box::pin(go_through(hand, &job, &mut counted))).await;
     hand.write(|job| {
         job.redriven = Some(counted);
         Ok(())
@@ -153,6 +153,7 @@ fn of_type(filter: &Filter, subject: &str) -> bool {
         || filter.types.iter().any(|wanted| crate::event::normalise_name(wanted) == name)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
 fn halt_of(error: QueueError) -> Halt {
     if error.is_retryable() {
         return Halt::Wait(error.to_string());

@@ -1,7 +1,7 @@
 //! A job is taken, or left for later or for others.
 
 use super::hand::Halt;
-use super::worker::Shared;
+use super::runner::Shared;
 use crate::clock;
 use crate::generation::{EventTypeSpec, GenerationId, Record};
 use crate::projection::Fingerprint;

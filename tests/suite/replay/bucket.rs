@@ -14,23 +14,27 @@ async fn a_key_that_nobody_renews_ends_and_a_live_copy_sees_that_and_stays_whole
     let kv = &site.kv;
     let watch = kv.watch();
     kv.create("job.other", "x".into()).await.unwrap();
-    let second = Duration::from_secs(1);
+    let ttl = weir::limits::LEASE;
     let began = Instant::now();
-    let first = kv.put_for("lease.a", "one".into(), second, 0).await.unwrap();
-    assert_eq!(kv.put_for("lease.a", "two".into(), second, 0).await, Err(QueueError::Conflict));
+    let first = kv.put_for("lease.a", "one".into(), ttl, 0).await.unwrap();
+    assert_eq!(kv.put_for("lease.a", "two".into(), ttl, 0).await, Err(QueueError::Conflict));
     let mut newest = first;
-    while began.elapsed() < 2 * second {
-        newest = kv.put_for("lease.a", "one".into(), second, newest).await.unwrap();
-        assert!(kv.get("lease.a").await.unwrap().is_some());
-    }
-    assert_eq!(kv.put_for("lease.a", "x".into(), second, first).await, Err(QueueError::Conflict));
+    let renewed = async || {
+        newest = kv.put_for("lease.a", "one".into(), ttl, newest).await.unwrap();
+        (began.elapsed() > ttl + Duration::from_secs(1)).then_some(())
+    };
+    eventually("it is there for longer than once", DEADLINE, renewed).await;
+    assert!(kv.get("lease.a").await.unwrap().is_some());
+    assert_eq!(kv.put_for("lease.a", "x".into(), ttl, first).await, Err(QueueError::Conflict));
     let sees = async |key: &str, there: bool| {
         let seen = async || (watch.view().entries.contains_key(key) == there).then_some(());
         eventually(&format!("{key} is there: {there}"), DEADLINE, seen).await;
     };
+    let renewal = Instant::now();
     sees("lease.a", false).await;
+    assert!(renewal.elapsed() < ttl + Duration::from_secs(2), "{:?}", renewal.elapsed());
     assert!(kv.get("lease.a").await.unwrap().is_none());
-    let again = kv.put_for("lease.a", "three".into(), second, 0).await.unwrap();
+    let again = kv.put_for("lease.a", "three".into(), ttl, 0).await.unwrap();
     assert!(again > newest, "it may be had again, and ends again");
     sees("lease.a", true).await;
     sees("lease.a", false).await;

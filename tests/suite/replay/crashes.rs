@@ -24,7 +24,7 @@ async fn a_worker_killed_ten_times_resumes_and_its_account_closes() {
         // As if the lease had run out.
         site.kv.remove(&format!("lease.{}", job.id), None).await.ok();
         let now = site.jobs.get(job.id.as_str()).await.expect("it is there");
-        assert_eq!(now.state.is_over(), false, "{:?}", now.note);
+        assert!(!now.state.is_over(), "{:?}", now.note);
         assert!(now.read() >= before, "what is written down is never read again");
         before = now.read();
         if kill == 5 {

@@ -14,6 +14,7 @@ use weir::replay::{
     Control, Graph, Ground, Job, JobWorker, Jobs, Live, Range, Request, State, Target, Unready,
     WorkerOptions,
 };
+use weir::store::arango::ArangoStore;
 use weir::store::memory::MemoryStore;
 use weir::stream::{
     EventLog, KvStore, LogOptions, Nats, NatsOptions, Outcome, Outgoing, Parked, RetryOptions,
@@ -25,7 +26,7 @@ use crate::support::eventually;
 use crate::support::nats::NatsServer;
 use crate::support::seed::Seed;
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a job needs, as simple as it can be: graphs in memory, and a live flow that lags as it is told.
 #[derive(Clone)]
@@ -51,6 +52,13 @@ impl Plain {
         };
         self.graphs.lock().unwrap().insert(id, graph);
         memory
+    }
+
+    /// Has a generation live in a database.
+    pub fn put_database(&self, id: GenerationId, store: ArangoStore) {
+        self.renew(id, 0);
+        let target = Target::Database(store);
+        self.graphs.lock().unwrap().get_mut(&id).expect("just put there").target = target;
     }
 
     pub fn memory(&self, id: GenerationId) -> MemoryGraph {
@@ -123,6 +131,10 @@ pub const G1: GenerationId = GenerationId::FIRST;
 
 impl Site {
     pub async fn start() -> Self {
+        Box::pin(Self::begin()).await
+    }
+
+    async fn begin() -> Self {
         let server = NatsServer::with_sync("\"2m\"");
         let nats = connect(&server).await;
         let log = EventLog::new(

@@ -4,6 +4,7 @@
 mod bucket;
 mod control;
 mod crashes;
+mod databases;
 mod explain;
 mod ground;
 mod missing;

@@ -12,7 +12,7 @@ fn g2() -> GenerationId {
     GenerationId::parse("g2").unwrap()
 }
 
-async fn rebuild(site: &Site, range: Range, promote: bool) -> Job {
+fn rebuild(site: &Site, range: Range, promote: bool) -> Job {
     let types = EventTypes::builtin();
     let request = Request {
         event_types: Some(EventTypeSpec::all(&types)),
@@ -32,7 +32,7 @@ async fn a_rebuild_is_promoted_rolled_back_and_the_old_one_retired() {
     let range = site.whole().await;
     let (_, store) = site.expected(range).await;
     let _worker = site.running("one").await;
-    let job = rebuild(&site, range, true).await;
+    let job = rebuild(&site, range, true);
     site.jobs.create(&job).await.unwrap();
     site.reaches(&job, State::Promoted).await;
     assert!(site.same_graph(&store, g2()));
@@ -66,7 +66,7 @@ async fn a_rebuild_is_promoted_rolled_back_and_the_old_one_retired() {
 async fn a_rebuild_planned_for_another_projection_is_left_to_others() {
     let site = Site::start().await;
     site.publish(10).await;
-    let mut job = rebuild(&site, site.whole().await, false).await;
+    let mut job = rebuild(&site, site.whole().await, false);
     job.fingerprint = Some("another".to_owned());
     site.jobs.create(&job).await.unwrap();
     let _worker = site.running("one").await;
