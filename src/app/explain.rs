@@ -1,17 +1,15 @@
 //! Why a document is in a generation's graph, asked of the log itself.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 
 use super::beside::Beside;
 use super::options;
 use super::rules::Rules;
 use crate::config::Settings;
-use crate::event::{EventTypes, Parser, Upcasters};
-use crate::generation::{EventTypeSpec, GenerationId, Generations, Record};
+use crate::event::EventTypes;
+use crate::generation::{GenerationId, Generations, Record};
 use crate::graph::EdgeKey;
 use crate::projection::Projection;
 use crate::projector::Decoder;
@@ -58,13 +56,13 @@ pub async fn why(
     nats.check_server()?;
     let beside = Beside::over(settings, nats.clone()).await;
     let record = record(&Generations::new(beside.kv.clone(), None), id).await?;
-    let rules = Rules::new(settings)?;
-    let types = types(&record, &rules)?;
-    check_fingerprint(&record, &types, &rules.upcasters)?;
-    let question = question(asked, &types)?;
-    let decoder = Decoder::new(Parser::new(types.clone(), rules.upcasters));
+    // Another projection would tell of documents that the generation does not hold.
+    let rules = Rules::new(settings)?
+        .of_record(&record)
+        .map_err(|why| anyhow!("{} cannot be explained: {why}", record.id))?;
+    let question = question(asked, &rules.types)?;
     let log = EventLog::new(nats, options::log(settings, None)).await;
-    let projection = Projection::new(types);
+    let (decoder, projection) = (Decoder::new(rules.parser), Projection::new(rules.types));
     let explanation =
         explain(&log, &decoder, &projection, &question, record.as_of, progress).await?;
     Ok(Why { record, explanation })
@@ -79,44 +77,6 @@ async fn record(generations: &Generations, id: Option<GenerationId>) -> anyhow::
     let id = id.unwrap_or_else(|| view.active_id());
     let found = view.generations.get(&id).cloned();
     found.with_context(|| format!("there is no generation {id}: see weir generation list"))
-}
-
-/// The types that the generation is made with; an older record does not tell, and the fingerprint decides.
-fn types(record: &Record, rules: &Rules) -> anyhow::Result<Arc<EventTypes>> {
-    let read = |written: &BTreeMap<String, EventTypeSpec>| match EventTypeSpec::read(written) {
-        Ok(types) => Ok(Arc::new(types)),
-        Err(errors) => {
-            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            bail!("the event types of {} cannot be read: {}", record.id, lines.join("; "))
-        }
-    };
-    record.event_types.as_ref().map_or_else(|| Ok(rules.types.clone()), read)
-}
-
-/// Another projection would tell of documents that the generation does not hold.
-fn check_fingerprint(
-    record: &Record,
-    types: &Arc<EventTypes>,
-    upcasters: &Upcasters,
-) -> anyhow::Result<()> {
-    let ours = Projection::new(types.clone()).fingerprint(upcasters).to_string();
-    if ours == record.fingerprint {
-        return Ok(());
-    }
-    let advice = if record.event_types.is_some() {
-        "use the version of weir that made it, or rebuild it with this one"
-    } else {
-        "give the configuration (--config) with the event types that it was made with, and use the version \
-         of weir that made it, or rebuild it with this one"
-    };
-    bail!(
-        "{} was made by weir {} with the projection {}, and this is weir {} with the projection {ours}: \
-         what it would tell is not what the graph holds; {advice}",
-        record.id,
-        record.created_by,
-        record.fingerprint,
-        env!("CARGO_PKG_VERSION"),
-    )
 }
 
 fn question(asked: &Asked, types: &EventTypes) -> anyhow::Result<Question> {
@@ -148,24 +108,6 @@ fn interaction(name: &str, types: &EventTypes) -> anyhow::Result<crate::event::T
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn checked(record: &Record) -> anyhow::Result<()> {
-        let types = Arc::new(EventTypes::builtin());
-        check_fingerprint(record, &types, &Upcasters::shipped())
-    }
-
-    #[test]
-    fn another_projection_is_refused_with_what_to_do() {
-        let types = Arc::new(EventTypes::builtin());
-        let ours = Projection::new(types.clone()).fingerprint(&Upcasters::shipped()).to_string();
-        assert!(checked(&Record::new(GenerationId::FIRST, &ours, 0)).is_ok());
-        let foreign = Record::new(GenerationId::FIRST, "5e1f", 0);
-        let error = checked(&foreign).expect_err("another projection").to_string();
-        assert!(error.contains("5e1f") && error.contains(&ours) && error.contains("--config"));
-        let event_types = Some(EventTypeSpec::all(&types));
-        let error = checked(&Record { event_types, ..foreign }).expect_err("another projection");
-        assert!(!error.to_string().contains("--config"), "{error}");
-    }
 
     #[test]
     fn what_cannot_be_asked_is_told_with_what_can() {

@@ -182,7 +182,11 @@ impl Ground for JobGround {
     async fn remove(&self, id: GenerationId) -> Result<(), Unready> {
         for queue in self.consumers(id) {
             self.unused(&queue).await?;
-            queue.remove().await.map_err(|error| later(&error))?;
+            match queue.remove().await {
+                // Nothing was ever tried again.
+                Ok(()) | Err(ReadError::Gone) => {}
+                Err(error) => return Err(later(&error)),
+            }
         }
         let (beside, number) = (&self.graphs.beside, id.number());
         beside.retry.forget(number).await.map_err(|error| later(&error))?;

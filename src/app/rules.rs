@@ -80,3 +80,30 @@ impl Rules {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_is_followed_with_the_types_of_its_record_unless_another_version_made_it() {
+        let own = Rules::of(EventTypes::builtin());
+        let mut declared = EventTypes::builtin_declarations();
+        declared.retain(|(name, ..)| name != "rated");
+        declared.iter_mut().for_each(|(.., weight)| *weight = 7.0);
+        let other = Rules::of(EventTypes::new(declared).expect("valid"));
+        let record = other.record(GenerationId::FIRST);
+        let found = own.of_record(&record).expect("its types are in the record");
+        assert_eq!(found.fingerprint(), other.fingerprint());
+        assert!(found.types.find("rated").is_none());
+        let viewed = found.types.find("viewed").expect("it is there");
+        assert!((found.types.spec(viewed).weight - 1.0).abs() < f64::EPSILON, "weights are ours");
+
+        let older = Record { event_types: None, ..record.clone() };
+        let why = own.of_record(&older).err().expect("nothing tells its types");
+        assert!(why.contains(&record.fingerprint) && why.contains(&own.fingerprint()), "{why}");
+        let foreign = Record { fingerprint: "5e1f".to_owned(), ..record };
+        assert!(own.of_record(&foreign).is_err_and(|why| why.contains("another projection (5e1f")));
+        assert!(own.reading(&foreign).types.find("rated").is_none(), "it can still be read");
+    }
+}

@@ -19,19 +19,22 @@ async fn a_projector_killed_ten_times_in_a_rebuild_resumes_and_the_result_is_rig
     let gateway = site.on(Weir::gateway()).start().await;
     let mut projectors =
         [site.on(Weir::projector()).start().await, site.on(Weir::projector()).start().await];
-    let events: Vec<Value> = (0..6_000).map(|number| numbered("ann", number)).collect();
+    let events: Vec<Value> = (0..12_000).map(|number| numbered("ann", number)).collect();
     for part in events.chunks(2_000) {
         gateway.client().post_ndjson(part).await.ok();
     }
     site.drained(&projectors[1].client(), "g1").await;
-    let id = projectors[1].client().begin_job(&json!({ "verb": "rebuild", "rate": 600 })).await;
+    let id = projectors[1].client().begin_job(&json!({ "verb": "rebuild", "rate": 1_500 })).await;
     for _ in 0..KILLS {
         let killed = usize::from(seed.pick(0..2) == 0);
         let client = projectors[1 - killed].client();
         let before = client.job(&id).await;
         let more = seed.pick(1..400);
         let read = |job: &Value| job["tally"]["applied"].as_u64().unwrap_or(0);
-        let further = |job: &Value| read(job) >= read(&before) + more || job["state"] != "running";
+        let further = |job: &Value| {
+            let over = job["state"] != "running" && job["state"] != "planned";
+            read(job) >= read(&before) + more || over
+        };
         client.job_when(&id, "it goes on", further).await;
         projectors[killed].kill();
         projectors[killed].start_again().await;
