@@ -396,8 +396,12 @@ pub const JOB_BEGIN: f64 = 20_000.0;
 /// Chunks of a range at most: each is a cursor in the job's document, which is written every second.
 pub const JOB_CHUNKS: u64 = 64;
 
-/// Sequences in a chunk at least, unless the range has fewer: opening a reader costs as much as reading some hundred.
-pub const JOB_CHUNK_EVENTS: u64 = 5_000;
+/// Sequences in a chunk at least, unless the range is short: a reader has asked for up to 3,000 messages past its
+/// chunk's end when it comes there, and nobody wants these.
+pub const JOB_CHUNK_EVENTS: u64 = 50_000;
+
+/// Sequences in a chunk of a short range at least, unless it has fewer.
+pub const JOB_CHUNK_LEAST: u64 = 5_000;
 
 /// Chunks of a job that are read at once: the client's parser and two cores are busy with that.
 pub const JOB_READERS: usize = 3;

@@ -1,15 +1,16 @@
 //! A range of the log as chunks that are read side by side. Pure, and always the same for the same range.
 
 use super::job::{Chunk, Range};
-use crate::limits::{JOB_CHUNK_EVENTS, JOB_CHUNKS};
+use crate::limits::{JOB_CHUNK_EVENTS, JOB_CHUNK_LEAST, JOB_CHUNKS, JOB_READERS};
 
-/// Splits a range into chunks of nearly one length: at most [`JOB_CHUNKS`], each of at least
-/// [`JOB_CHUNK_EVENTS`] sequences unless the range has fewer.
+/// Splits a range into chunks of nearly one length: at most [`JOB_CHUNKS`] of [`JOB_CHUNK_EVENTS`] or more, and of
+/// a short range as many as are read at once, twice, each of [`JOB_CHUNK_LEAST`] or more unless the range has fewer.
 pub fn split(range: Range) -> Vec<Chunk> {
     if range.is_empty() {
         return Vec::new();
     }
-    let count = (range.len() / JOB_CHUNK_EVENTS).clamp(1, JOB_CHUNKS);
+    let side_by_side = (range.len() / JOB_CHUNK_LEAST).min(2 * JOB_READERS as u64);
+    let count = (range.len() / JOB_CHUNK_EVENTS).max(side_by_side).clamp(1, JOB_CHUNKS);
     let (length, longer) = (range.len() / count, range.len() % count);
     let mut from = range.from;
     let chunk = |n| {
@@ -44,7 +45,7 @@ mod tests {
             let lengths = chunks.iter().map(|chunk| chunk.to - chunk.from);
             let (least, most) = (lengths.clone().min().unwrap_or(0), lengths.max().unwrap_or(0));
             prop_assert!(most - least <= 1);
-            prop_assert!(chunks.len() <= 1 || least >= JOB_CHUNK_EVENTS);
+            prop_assert!(chunks.len() <= 1 || least >= JOB_CHUNK_LEAST);
         }
     }
 }

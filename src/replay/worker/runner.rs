@@ -137,8 +137,10 @@ async fn work<G: Ground>(
     id: &JobId,
     stop: CancellationToken,
 ) -> Option<Duration> {
-    let halt = match run(shared, watch, id, stop).await {
+    let halt = match run(shared, watch, id, stop.clone()).await {
         Ok(()) => return None,
+        // Whoever may have it by now says what becomes of it.
+        Err(_) if stop.is_cancelled() => Halt::Stop,
         Err(halt) => halt,
     };
     tracing::info!(job = %id, ?halt, "a job is put down");
