@@ -21,7 +21,16 @@ fn collide(new: &Job, open: &Job) -> bool {
         return false;
     }
     let alone = matches!(new.verb, Verb::Rebuild | Verb::Jump | Verb::Redrive);
-    new.verb == Verb::Retire || open.verb == Verb::Retire || (alone && new.verb == open.verb)
+    new.verb == Verb::Retire
+        || open.verb == Verb::Retire
+        || (alone && new.verb == open.verb)
+        || opens_a_gap(new.verb, open.verb)
+        || opens_a_gap(open.verb, new.verb)
+}
+
+/// What a jump leaves behind is not in the graph yet, which whoever compares would tell as missing.
+fn opens_a_gap(jump: Verb, comparing: Verb) -> bool {
+    jump == Verb::Jump && matches!(comparing, Verb::Verify | Verb::Rebuild)
 }
 
 #[cfg(test)]
@@ -48,6 +57,7 @@ mod tests {
         }
         assert!(!blocked(Verb::Replay, Verb::Replay) && !blocked(Verb::Verify, Verb::Rebuild));
         assert!(!blocked(Verb::Replay, Verb::Jump));
+        assert!(blocked(Verb::Verify, Verb::Jump) && blocked(Verb::Jump, Verb::Verify));
         assert!(collision(&job(Verb::Rebuild, "g2"), &[job(Verb::Rebuild, "g3")]).is_none());
         assert!(collision(&job(Verb::Promote, "g2"), &[job(Verb::Rollback, "g3")]).is_some());
     }

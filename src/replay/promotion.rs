@@ -1,7 +1,7 @@
 //! Which generation may answer, and which may end: decided from what is known of them. Pure.
 
 use super::ground::Live;
-use super::job::{Job, JobId, Verb};
+use super::job::{Job, JobId, Range, Verb};
 use super::state::State;
 use crate::generation::{GenerationId, Record, View};
 use crate::limits::PROMOTE_LAG_EVENTS;
@@ -36,6 +36,11 @@ pub enum Refused {
         "generation {id} was never finished, since job {job} is {state}: rebuild it, and retire this one"
     )]
     Unfinished { id: GenerationId, job: String, state: State },
+    #[error(
+        "generation {id} has a gap that job {job} has left when it failed: weir replay --generation {id} --from {} --to {}",
+        .range.from, .range.to
+    )]
+    GapLeft { id: GenerationId, job: JobId, range: Range },
     #[error("generation {id} has a gap that job {job} fills: wait for it")]
     Gap { id: GenerationId, job: JobId },
     #[error(
@@ -142,10 +147,29 @@ impl Facts<'_> {
             });
         }
         let fills = |job: &&Job| matches!(job.verb, Verb::Jump | Verb::Rebuild);
-        match self.open(id).find(fills) {
-            Some(job) => Err(Refused::Gap { id, job: job.id.clone() }),
+        if let Some(job) = self.open(id).find(fills) {
+            return Err(Refused::Gap { id, job: job.id.clone() });
+        }
+        match self.jobs.iter().find(|job| self.leaves_a_gap(job, id)) {
+            Some(job) => Err(Refused::GapLeft { id, job: job.id.clone(), range: job.range }),
             None => Ok(()),
         }
+    }
+
+    /// Whether a jump has failed, and nobody has applied its range since.
+    fn leaves_a_gap(&self, jump: &Job, id: GenerationId) -> bool {
+        let failed =
+            jump.verb == Verb::Jump && jump.state == State::Failed && !jump.chunks.is_empty();
+        let heals = |job: &Job| {
+            job.generation == id
+                && job.verb == Verb::Replay
+                && job.state == State::Done
+                && job.request.filter.is_empty()
+                && job.range.from <= jump.range.from
+                && job.range.to >= jump.range.to
+                && job.created_ms >= jump.created_ms
+        };
+        failed && jump.generation == id && !self.jobs.iter().any(heals)
     }
 
     /// Whether it would answer as well as the one that does.

@@ -19,7 +19,7 @@ use weir::store::arango::{Arango, ArangoOptions, ArangoStore};
 use weir::store::memory::MemoryStore;
 
 use super::arango::{StandIn, Target};
-use super::client::Client;
+use super::client::{Client, PATIENCE};
 use super::nats::NatsServer;
 use super::weir::{Builder, command};
 
@@ -193,7 +193,9 @@ impl Site {
     /// Waits until a generation's workers have nothing left to do, in the log and in RETRY.
     pub async fn drained(&self, client: &Client, generation: &str) -> Value {
         let done = |status: &Value| is_drained(status, generation);
-        client.status_when(&format!("{generation} has everything"), done).await
+        // What was tried often on a busy machine comes back after half a minute.
+        let what = format!("{generation} has everything");
+        client.status_within(3 * PATIENCE, &what, done).await
     }
 }
 
