@@ -56,6 +56,13 @@ impl FollowingPart {
     }
 }
 
+/// One generation that is followed.
+struct Running {
+    created_ms: i64,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
 /// What follows all generations.
 #[derive(Clone)]
 pub(super) struct Following {
@@ -75,26 +82,28 @@ impl Following {
     /// Follows whatever generations there are until told to stop; one that is gone or going is left alone.
     pub async fn run(self, stop: CancellationToken) {
         let mut views = self.generations.watch();
-        let mut running: BTreeMap<GenerationId, (CancellationToken, JoinHandle<()>)> =
-            BTreeMap::new();
+        let mut running: BTreeMap<GenerationId, Running> = BTreeMap::new();
         loop {
             let view = views.borrow_and_update().clone();
-            let wanted =
-                |id: &GenerationId| view.generations.get(id).is_some_and(|record| !record.retiring);
-            let gone = running.keys().copied().filter(|id| !wanted(id)).collect::<Vec<_>>();
-            for id in gone {
-                let (token, task) = running.remove(&id).expect("just found");
-                token.cancel();
+            // Another one of the same name is another one.
+            let stays = |id: &GenerationId, running: &Running| {
+                let record = view.generations.get(id).filter(|record| !record.retiring);
+                record.is_some_and(|record| record.created_ms == running.created_ms)
+            };
+            let gone = running.iter().filter(|(id, running)| !stays(id, running));
+            for id in gone.map(|(id, _)| *id).collect::<Vec<_>>() {
+                let Running { stop, task, .. } = running.remove(&id).expect("just found");
+                stop.cancel();
                 task.await.ok();
                 self.part.forget(id);
             }
-            for record in view.generations.values().filter(|record| wanted(&record.id)) {
+            for record in view.generations.values().filter(|record| !record.retiring) {
                 running.entry(record.id).or_insert_with(|| {
                     let why = "looking at its database".to_owned();
                     self.part.set(record.id, Followed::Waiting(why));
-                    let token = stop.child_token();
-                    let follow = self.clone().follow(record.clone(), token.clone());
-                    (token, tokio::spawn(follow))
+                    let stop = stop.child_token();
+                    let follow = self.clone().follow(record.clone(), stop.clone());
+                    Running { created_ms: record.created_ms, stop, task: tokio::spawn(follow) }
                 });
             }
             tokio::select! {
@@ -102,10 +111,10 @@ impl Following {
                 changed = views.changed() => if changed.is_err() { break },
             }
         }
-        join_all(running.into_values().map(|(_, task)| task)).await;
+        join_all(running.into_values().map(|running| running.task)).await;
     }
 
-    async fn follow(self, record: Record, stop: CancellationToken) {
+    async fn follow(self, mut record: Record, stop: CancellationToken) {
         let rules = match self.rules.of_record(&record) {
             Ok(rules) => rules,
             Err(why) => return self.part.waiting(record.id, why),
@@ -117,17 +126,25 @@ impl Following {
         if !ready {
             return;
         }
-        if let Some(until) = record.as_of {
-            return self.part.set(record.id, Followed::Frozen(until));
-        }
         if record.in_memory {
+            if record.as_of.is_some() {
+                let why = "it was made in memory, as of a moment: make it again with weir rebuild --as-of";
+                return self.part.waiting(record.id, why.to_owned());
+            }
+            // What a job has applied went to a graph in memory: the database begins with the log.
             let claim = |record: &mut Record| {
                 record.in_memory = false;
+                record.follows_from = None;
+                record.verified = None;
                 record.event_types.get_or_insert_with(|| EventTypeSpec::all(&rules.types));
             };
             if let Err(error) = self.generations.change(record.id, claim).await {
                 tracing::warn!(generation = %record.id, %error, "the generation still counts as one in memory alone");
             }
+            claim(&mut record);
+        }
+        if let Some(until) = record.as_of {
+            return self.part.set(record.id, Followed::Frozen(until));
         }
         self.work(&record, &rules, stop).await;
     }

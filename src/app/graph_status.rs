@@ -99,6 +99,9 @@ async fn of_image(
     image: &ImagePart,
     log: Option<&LogState>,
 ) -> Graph {
+    let view = graphs.generations.view();
+    let end = view.generations.get(&id).and_then(|record| record.as_of);
+    let end = end.map_or(u64::MAX, |as_of| as_of.saturating_sub(1));
     // With databases, their workers set aside; alone, the image's projector does.
     let alone = graphs.databases.is_none() && graphs.following.is_none();
     let aside = if alone { aside(graphs, id).await } else { Aside::default() };
@@ -107,7 +110,7 @@ async fn of_image(
     // Read behind the graph's lock: the digest is of at least this place.
     let applied_through = image.graph.applied_through();
     let pending = status.pending.load(Ordering::Relaxed);
-    let lag = log.map_or(pending, |log| log.last_sequence.saturating_sub(applied_through));
+    let lag = log.map_or(pending, |log| log.last_sequence.min(end).saturating_sub(applied_through));
     Graph {
         id: id.to_string(),
         state: if active { "active" } else { "following" },
@@ -144,7 +147,13 @@ async fn of_database(
             (None, Some(format!("it holds the log below {until}, and follows nothing")))
         }
     };
-    let place = place(handle, log).await;
+    let place = match followed {
+        // It has all that it shall hold.
+        Followed::Frozen(until) => {
+            Place { phase: Phase::Live, applied_through: until.saturating_sub(1), lag: 0 }
+        }
+        _ => place(handle, log).await,
+    };
     let aside = aside(graphs, id).await;
     let count = |select: fn(&WorkersHandle) -> u64| handle.map_or(0, select);
     Graph {

@@ -76,7 +76,9 @@ impl JobGround {
             Err(ChangeError::Refused(Refusal::Exists(id))) => {
                 let known = self.graphs.generations.read().await.map_err(|error| later(&error))?;
                 let known = known.generations.get(&id);
-                let ours = known.is_some_and(|known| known.building == record.building);
+                let ours = known.is_some_and(|known| {
+                    known.created_ms == record.created_ms && known.fingerprint == record.fingerprint
+                });
                 let other = format!("generation {id} exists already: name another, or retire it");
                 if ours { Ok(()) } else { Err(Unready::Never(other)) }
             }
@@ -198,6 +200,8 @@ impl Ground for JobGround {
     }
 
     async fn live(&self, id: GenerationId) -> Result<Live, Unready> {
+        // Whoever cannot follow it cannot tell.
+        self.rules(&self.record(id).await?)?;
         if self.has_databases() {
             return match self.followed(id) {
                 Some(Followed::Working(handle)) => self.live_in_database(&handle).await,

@@ -3,9 +3,11 @@
 //! Where graphs live here, every generation has one. In front of a database, every projection has one: it is the
 //! graph of all generations that this projection makes and that follow the whole log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -35,6 +37,8 @@ pub(super) struct ImagePart {
 pub(super) struct Images {
     by: By,
     held: watch::Sender<Arc<BTreeMap<String, ImagePart>>>,
+    /// What this process cannot make, and will not have.
+    refused: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// What each graph belongs to.
@@ -67,9 +71,20 @@ struct Built {
 
 struct Running {
     record: Record,
+    graph: MemoryGraph,
     snapshot: PathBuf,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// How often the tasks that feed graphs are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Whether a record is of one generation, and not of another one with its name. What stands for a generation that
+/// is not known yet is of whichever comes.
+fn is_same(record: &Record, other: &Record) -> bool {
+    let unknown = record.created_ms == 0 || other.created_ms == 0;
+    (unknown || record.created_ms == other.created_ms) && record.as_of == other.as_of
 }
 
 impl By {
@@ -91,8 +106,8 @@ impl By {
         for record in view.generations.values().filter(follows) {
             wanted.entry(self.key(record)).or_insert_with(|| record.clone());
         }
-        // A bucket without generations says nothing yet, and readers of any generation may come.
-        if view.generations.is_empty() || self == Self::Projection {
+        // A bucket without generations says nothing yet.
+        if view.generations.is_empty() {
             wanted.entry(self.key(own)).or_insert_with(|| own.clone());
         }
         wanted
@@ -124,6 +139,23 @@ impl Images {
         }
     }
 
+    /// Whether reads of a generation need not wait for its graph in memory: it is there, or will never be.
+    pub fn is_ready(&self, record: &Record) -> bool {
+        let refused = || {
+            let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.contains(&self.by.key(record))
+        };
+        let remote = self.by == By::Projection && record.as_of.is_some();
+        match self.of(record) {
+            Some(image) => image.status.caught_up.load(Ordering::Acquire),
+            None => remote || refused(),
+        }
+    }
+
+    fn refuse(&self, key: String) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+
     fn put(&self, key: String, part: ImagePart) {
         self.held.send_modify(|held| _ = Arc::make_mut(held).insert(key, part));
     }
@@ -144,7 +176,7 @@ impl ImageKeeper {
         tending: Option<Tending>,
     ) -> anyhow::Result<Self> {
         let by = if settings.arango.url.is_some() { By::Projection } else { By::Generation };
-        let part = Images { by, held: watch::channel(Arc::default()).0 };
+        let part = Images { by, held: watch::channel(Arc::default()).0, refused: Arc::default() };
         let mut keeper = Self {
             part,
             settings: settings.clone(),
@@ -168,7 +200,7 @@ impl ImageKeeper {
 
     /// Which graphs there are to be, by key. What lives in memory is made anew for another projection.
     fn wanted(&self) -> BTreeMap<String, Record> {
-        let own = self.rules.record(GenerationId::FIRST);
+        let own = Record { created_ms: 0, ..self.rules.record(GenerationId::FIRST) };
         let mut view = (*self.generations.view()).clone();
         if self.tending.is_some()
             && let Some(id) = view.adopting(&own.fingerprint).map(|record| record.id)
@@ -186,6 +218,7 @@ impl ImageKeeper {
             Ok(rules) => rules,
             Err(why) => {
                 tracing::warn!(generation = %record.id, "no graph in memory: {why}");
+                self.part.refuse(self.part.by.key(record));
                 return Ok(None);
             }
         };
@@ -203,7 +236,19 @@ impl ImageKeeper {
         let Rules { types, parser, upcasters } = rules.clone();
         let (decoder, projection) = (Decoder::new(parser), Projection::new(types));
         let building = tokio::task::spawn_blocking(move || {
-            MemoryProjector::build(log, decoder, projection, &upcasters, options)
+            // Left behind by another one of this name, that held more.
+            let build = |options| {
+                let (decoder, projection) = (decoder.clone(), projection.clone());
+                MemoryProjector::build(log.clone(), decoder, projection, &upcasters, options)
+            };
+            let built = build(options.clone())?;
+            let beyond =
+                options.until.is_some_and(|until| built.graph().applied_through() >= until);
+            if !beyond {
+                return Ok(built);
+            }
+            std::fs::remove_file(&options.snapshot).ok();
+            build(options)
         });
         let mut projector = building.await??;
         let graph = projector.graph();
@@ -234,10 +279,26 @@ impl ImageKeeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = views.changed() => if changed.is_err() { break },
+                // A graph that nobody feeds would go on answering.
+                () = self.ended() => return,
             }
         }
         let tasks = std::mem::take(&mut self.running).into_values().flat_map(|one| one.tasks);
         join_all(tasks).await;
+    }
+
+    /// Waits until a task ends that nobody has told to.
+    async fn ended(&self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            for (key, running) in &self.running {
+                if running.tasks.iter().any(JoinHandle::is_finished) && !running.stop.is_cancelled()
+                {
+                    tracing::error!(graph = key, "what feeds a graph in memory has ended");
+                    return;
+                }
+            }
+        }
     }
 
     fn start(&mut self, key: String, built: Built, stop: &CancellationToken) {
@@ -248,17 +309,19 @@ impl ImageKeeper {
             let again = tending.again(record.id, &part);
             tasks.push(tokio::spawn(again.run_again(stop.clone())));
         }
+        let graph = part.graph.clone();
         self.part.put(key.clone(), part);
-        self.running.insert(key, Running { record, snapshot, stop, tasks });
+        self.running.insert(key, Running { record, graph, snapshot, stop, tasks });
     }
 
     /// Ends what is not wanted any more, and begins what is.
     async fn adjust(&mut self, stop: &CancellationToken) {
         let wanted = self.wanted();
+        let by = self.part.by;
         let stays = |key: &str, running: &Running| {
             wanted.get(key).is_some_and(|record| {
                 record.fingerprint == running.record.fingerprint
-                    && record.as_of == running.record.as_of
+                    && (by == By::Projection || is_same(record, &running.record))
             })
         };
         let gone: Vec<String> = self
@@ -268,10 +331,18 @@ impl ImageKeeper {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
-            self.end(&key, !wanted.contains_key(&key)).await;
+            let adopted = wanted.get(&key).is_some_and(|record| {
+                self.running.get(&key).is_some_and(|running| is_same(record, &running.record))
+            });
+            self.end(&key, !adopted).await;
         }
         for (key, record) in wanted {
-            if self.running.contains_key(&key) {
+            if let Some(running) = self.running.get_mut(&key) {
+                // Whatever the job has not applied here, as after a crash, is live's to read.
+                if running.record.building.is_some() && record.building.is_none() {
+                    running.graph.follow_from(1);
+                }
+                running.record = record;
                 continue;
             }
             match self.make(&record).await {
@@ -320,7 +391,7 @@ mod tests {
         let view =
             view(vec![record("g1", "a"), record("g2", "b"), record("g3", "a"), frozen, going]);
         assert_eq!(keys(By::Generation, &view), ["g1", "g2", "g3", "g4"]);
-        assert_eq!(keys(By::Projection, &view), ["a", "b", "own"]);
+        assert_eq!(keys(By::Projection, &view), ["a", "b"]);
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub(super) async fn admit(
     request: HttpRequest,
     next: Next,
 ) -> Response {
-    match guard.admit(request.method(), request.headers()) {
+    let jobs = request.uri().path().starts_with("/admin/jobs");
+    match guard.admit(request.method(), request.headers(), jobs) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -244,8 +245,10 @@ impl PlanView {
     fn of(plan: Plan) -> Self {
         let mut notes = Vec::new();
         if let Some(first) = plan.truncated_at {
+            let allowed = plan.request.allow_truncated;
+            let allowed = if allowed { "" } else { "; refused without --allow-truncated" };
             notes.push(format!(
-                "history truncated at {first}: what came before is gone from the log"
+                "history truncated at {first}: what came before is gone from the log{allowed}"
             ));
         }
         if plan.missing > 0 {

@@ -3,7 +3,6 @@
 //! Each process that reads writes a key that ends by itself if it is not written again: who is gone is not
 //! waited for.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,8 +21,8 @@ const LIFETIME: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
-    /// Whose graph in memory is still being read from the log; all others are answered.
-    unready: Vec<GenerationId>,
+    /// What it can answer from as well as it ever will; what it does not know of is not among them.
+    ready: Vec<GenerationId>,
 }
 
 /// Tells what this process is ready to answer from.
@@ -38,8 +37,11 @@ impl Announcer {
     /// Tells it again and again until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let key = format!("{READER}{}", self.name);
-        let (mut revision, mut before) = (0, None);
+        let (mut views, mut images) = (self.generations.watch(), self.images.watch());
+        let mut revision = 0;
         loop {
+            views.borrow_and_update();
+            images.borrow_and_update();
             let told = told(&self.images, &self.generations.view());
             let value = Bytes::from(serde_json::to_vec(&told).expect("names have a JSON form"));
             match self.kv.put_for(&key, value, LIFETIME, revision).await {
@@ -53,10 +55,13 @@ impl Announcer {
                 }
                 Err(error) => tracing::debug!(%error, "readiness for generations is not told now"),
             }
-            let changed = before.replace(told.clone()) != Some(told);
-            let pause = if changed { TELL / 4 } else { TELL };
+            // What catches up tells nobody.
+            let all = self.generations.view().generations.len();
+            let pause = if told.ready.len() < all { TELL / 8 } else { TELL };
             tokio::select! {
                 () = stop.cancelled() => break,
+                _ = views.changed() => {}
+                _ = images.changed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -65,11 +70,8 @@ impl Announcer {
 }
 
 fn told(images: &Images, view: &View) -> Told {
-    let cold = |id: &&GenerationId| {
-        let image = view.generations.get(id).and_then(|record| images.of(record));
-        image.is_some_and(|image| !image.status.caught_up.load(Ordering::Acquire))
-    };
-    Told { unready: view.generations.keys().filter(cold).copied().collect() }
+    let ready = view.generations.values().filter(|record| images.is_ready(record));
+    Told { ready: ready.map(|record| record.id).collect() }
 }
 
 /// Names the readers that are not ready to answer from a generation.
@@ -78,7 +80,7 @@ pub(super) async fn unready(kv: &KvStore, id: GenerationId) -> Result<Vec<String
     let names = readers.into_iter().filter_map(|(key, (value, _))| {
         let told: Told = serde_json::from_slice(&value).ok()?;
         let name = key.strip_prefix(READER)?.to_owned();
-        told.unready.contains(&id).then_some(name)
+        (!told.ready.contains(&id)).then_some(name)
     });
     Ok(names.collect())
 }

@@ -40,6 +40,8 @@ pub(super) struct ImageFacts {
 pub(super) struct DatabaseFacts {
     /// Why the active generation is not written to by this process.
     pub waiting: Option<String>,
+    /// The active generation holds the log below this sequence alone, as somebody wanted.
+    pub frozen: Option<u64>,
     /// Whether its breaker for writes is open.
     pub writes_fail: bool,
     /// What failed at the latest attempt.
@@ -91,9 +93,7 @@ fn database(graphs: &GraphsPart) -> Option<DatabaseFacts> {
                 facts.failing = handle.status.failing().map(|failure| failure.error);
             }
             Some(Followed::Waiting(why)) => facts.waiting = Some(why),
-            Some(Followed::Frozen(until)) => {
-                facts.waiting = Some(format!("it holds the log below {until} alone"));
-            }
+            Some(Followed::Frozen(until)) => facts.frozen = Some(until),
             None => facts.waiting = Some("the generations are not known yet".to_owned()),
         }
     }
@@ -140,6 +140,9 @@ fn projector(facts: &Facts, degraded: &mut Vec<String>) -> bool {
     if let Some(why) = &database.waiting {
         degraded.push(format!("the active generation is not written to: {why}"));
     }
+    if let Some(until) = database.frozen {
+        degraded.push(format!("the active generation holds the log below {until} alone"));
+    }
     if let Some(error) = &database.failing {
         degraded.push(format!("a part of what goes to ArangoDB fails: {error}"));
     }
@@ -151,7 +154,11 @@ fn projector(facts: &Facts, degraded: &mut Vec<String>) -> bool {
 
 /// Ready when there is something to answer from.
 fn api(facts: &Facts, degraded: &mut Vec<String>) -> bool {
-    let Some(image) = &facts.image else { return false };
+    let database_answers = facts.database.as_ref().is_some_and(|database| !database.reads_fail);
+    let Some(image) = &facts.image else {
+        degraded.push("there is no graph in memory of what answers".to_owned());
+        return database_answers;
+    };
     if image.phase != Phase::Live {
         degraded.push("the graph in memory is behind the log".to_owned());
     }
@@ -160,7 +167,6 @@ fn api(facts: &Facts, degraded: &mut Vec<String>) -> bool {
         degraded
             .push("ArangoDB does not answer: what the graph in memory lacks is missing".to_owned());
     }
-    let database_answers = database.is_some_and(|database| !database.reads_fail);
     image.phase == Phase::Live || image.applied_through > 0 || database_answers
 }
 

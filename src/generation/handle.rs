@@ -159,8 +159,21 @@ impl Generations {
 
     /// Has a generation answer from now on: one compare-and-swap.
     pub async fn promote(&self, id: GenerationId) -> Result<Active, ChangeError> {
+        self.promote_after(id, None).await
+    }
+
+    /// The same, if no other promotion came since the one of this number (0 for none).
+    pub async fn promote_after(
+        &self,
+        id: GenerationId,
+        number: Option<u64>,
+    ) -> Result<Active, ChangeError> {
         let known = self.kv.get(ACTIVE).await?;
         let view = self.read().await?;
+        let last = view.active.as_ref().map_or(0, |active| active.promotion);
+        if number.is_some_and(|number| number != last) {
+            return Err(ChangeError::Conflict);
+        }
         let active = view.promoted(id, clock::now_ms())?;
         match known {
             Some((_, revision)) => self.kv.update(ACTIVE, encode(&active), revision).await?,

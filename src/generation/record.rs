@@ -136,6 +136,10 @@ pub enum Refusal {
     Exists(GenerationId),
     #[error("generation {0} is active already")]
     Active(GenerationId),
+    #[error("generation {id} is not whole: the job {job} builds it (weir job show {job})")]
+    Building { id: GenerationId, job: String },
+    #[error("generation {0} is being retired")]
+    Retiring(GenerationId),
 }
 
 impl View {
@@ -184,8 +188,12 @@ impl View {
 
     /// What the active key says after a promotion.
     pub fn promoted(&self, id: GenerationId, now_ms: i64) -> Result<Active, Refusal> {
-        if !self.generations.contains_key(&id) {
-            return Err(Refusal::Unknown(id));
+        let record = self.generations.get(&id).ok_or(Refusal::Unknown(id))?;
+        if record.retiring {
+            return Err(Refusal::Retiring(id));
+        }
+        if let Some(job) = record.building.clone() {
+            return Err(Refusal::Building { id, job });
         }
         match &self.active {
             Some(active) if active.id == id => Err(Refusal::Active(id)),
@@ -260,6 +268,13 @@ mod tests {
         assert_eq!((second.promotion, second.previous), (2, Some(id("g1"))));
         assert_eq!(view.promoted(id("g1"), 6), Err(Refusal::Active(id("g1"))));
         assert_eq!(view.promoted(id("g3"), 6), Err(Refusal::Unknown(id("g3"))));
+        let mut half = view.clone();
+        let record = half.generations.get_mut(&id("g2")).expect("it is there");
+        record.building = Some("a job".to_owned());
+        let building = Refusal::Building { id: id("g2"), job: "a job".to_owned() };
+        assert_eq!(half.promoted(id("g2"), 6), Err(building));
+        half.generations.get_mut(&id("g2")).expect("it is there").retiring = true;
+        assert_eq!(half.promoted(id("g2"), 6), Err(Refusal::Retiring(id("g2"))));
         assert_eq!(view.may_create(id("g2")), Err(Refusal::Exists(id("g2"))));
         assert_eq!(view.may_create(id("g3")), Ok(()));
     }

@@ -168,8 +168,8 @@ impl MemoryProjector {
         let state = self.log.state().await.map_err(|error| text(&error))?;
         self.note_beginning(resume.from, state.first_sequence);
         let mut after = resume.after;
-        if marks.newest().is_none()
-            && resume.from > 1
+        let newest = self.graph.progress().marks().newest().map_or(0, |mark| mark.sequence);
+        if newest + 1 < resume.from
             && let Some(message) =
                 self.log.get(resume.from - 1).await.map_err(|error| text(&error))?
         {

@@ -24,13 +24,17 @@ fn collide(new: &Job, open: &Job) -> bool {
     new.verb == Verb::Retire
         || open.verb == Verb::Retire
         || (alone && new.verb == open.verb)
-        || opens_a_gap(new.verb, open.verb)
-        || opens_a_gap(open.verb, new.verb)
+        || lacks_events(new.verb, open.verb)
+        || lacks_events(open.verb, new.verb)
 }
 
-/// What a jump leaves behind is not in the graph yet, which whoever compares would tell as missing.
-fn opens_a_gap(jump: Verb, comparing: Verb) -> bool {
-    jump == Verb::Jump && matches!(comparing, Verb::Verify | Verb::Rebuild)
+/// What a jump leaves behind, or a rebuild has not read, would be told as missing by whoever compares.
+fn lacks_events(fills: Verb, comparing: Verb) -> bool {
+    match fills {
+        Verb::Jump => matches!(comparing, Verb::Verify | Verb::Rebuild),
+        Verb::Rebuild => comparing == Verb::Verify,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +59,7 @@ mod tests {
         for verb in [Verb::Rebuild, Verb::Jump, Verb::Redrive, Verb::Promote, Verb::Rollback] {
             assert!(blocked(verb, verb), "{verb}");
         }
-        assert!(!blocked(Verb::Replay, Verb::Replay) && !blocked(Verb::Verify, Verb::Rebuild));
+        assert!(!blocked(Verb::Replay, Verb::Replay) && blocked(Verb::Verify, Verb::Rebuild));
         assert!(!blocked(Verb::Replay, Verb::Jump));
         assert!(blocked(Verb::Verify, Verb::Jump) && blocked(Verb::Jump, Verb::Verify));
         assert!(collision(&job(Verb::Rebuild, "g2"), &[job(Verb::Rebuild, "g3")]).is_none());

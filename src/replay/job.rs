@@ -54,6 +54,11 @@ impl Verb {
         }
     }
 
+    /// Whether it changes which generation answers, or which there are.
+    pub fn switches(self) -> bool {
+        matches!(self, Self::Promote | Self::Rollback | Self::Retire)
+    }
+
     /// Whether it applies a range of the log, and so ends with an account.
     pub fn applies(self) -> bool {
         matches!(self, Self::Replay | Self::Rebuild | Self::Jump)

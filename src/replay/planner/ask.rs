@@ -40,7 +40,9 @@ impl<G: Ground> Planner<G> {
         self.may_switch(request, generation, &view, &jobs).await?;
         let state = self.log.state().await?;
         let epoch = state.epoch.clone().ok_or(PlanError::NoLog)?.as_str().to_owned();
-        let (range, truncated_at) = self.range(request, generation, &state, now_ms).await?;
+        let as_of = view.generations.get(&generation).and_then(|record| record.as_of);
+        let (range, truncated_at) =
+            self.range(request, generation, (&state, as_of), now_ms).await?;
         let mut plan = Plan {
             generation,
             range,
@@ -108,7 +110,7 @@ impl<G: Ground> Planner<G> {
         &self,
         request: &Request,
         generation: GenerationId,
-        state: &LogState,
+        (state, as_of): (&LogState, Option<u64>),
         now_ms: i64,
     ) -> Result<(Range, Option<u64>), PlanError> {
         let end = Found::new(state.last_sequence + 1, "the end of the log");
@@ -119,13 +121,17 @@ impl<G: Ground> Planner<G> {
                 let from = self.find(request.from.as_ref(), now_ms).await?.unwrap_or(begin);
                 let to = request.to.as_ref().or(request.as_of.as_ref());
                 let mut to = self.find(to, now_ms).await?.unwrap_or_else(|| end.clone());
-                // What is not stored yet is not of the range.
-                if to.sequence > end.sequence {
-                    to.sequence = end.sequence;
-                }
+                // What is not stored yet is not of the range, and nothing past its moment is of a generation.
+                to.sequence = to.sequence.min(end.sequence).min(as_of.unwrap_or(u64::MAX));
                 let empty = request.verb == Verb::Rebuild && from.sequence == 1 && to.sequence == 1;
                 let range = if empty { NOTHING } else { resolve::range(&from, &to)? };
-                let truncated = resolve::truncation(range, first, request.allow_truncated)?;
+                // A time before the log's first message is found at that message.
+                let timed = |point: &Point| matches!(point.place(now_ms), Ok(Place::Time(_)));
+                let timed = request.from.as_ref().is_some_and(timed) && range.from == first;
+                let asked =
+                    Range { from: range.from.saturating_sub(u64::from(timed)).max(1), ..range };
+                let accepted = request.allow_truncated || request.plan;
+                let truncated = resolve::truncation(asked, first, accepted)?;
                 Ok((range, truncated))
             }
             Verb::Jump => {

@@ -19,7 +19,7 @@ pub enum PlanError {
     )]
     Empty { from: u64, from_text: String, to: u64, to_text: String },
     #[error(
-        "the log begins at sequence {first} and does not hold what came before: begin there with `--from {first}`, or accept that with --allow-truncated"
+        "the log begins at sequence {first} and does not hold what came before: accept that with --allow-truncated, or have a replay begin there with --from {first}"
     )]
     Truncated { first: u64 },
     #[error("live is at the end of the log: there is nothing to jump over")]

@@ -80,7 +80,8 @@ impl<G: Ground> JobWorker<G> {
             seen.borrow_and_update();
             later.retain(|_, until| *until > Instant::now());
             for job in watch.jobs().into_iter().rev().filter(|job| job.state.is_runnable()) {
-                let room = tasks.len() < JOBS_AT_ONCE;
+                // A switch waits for no rebuild, and takes but a moment.
+                let room = tasks.len() < JOBS_AT_ONCE || job.verb.switches();
                 if room && !later.contains_key(&job.id) && held.insert(job.id.clone()) {
                     let (shared, watch, stop) = (self.shared.clone(), watch.clone(), stop.clone());
                     tasks.spawn(attempt(shared, watch, job.id, stop));

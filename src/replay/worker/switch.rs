@@ -28,14 +28,14 @@ pub(super) async fn switch_to<G: Ground>(
         Err(Refused::Active(_)) => return Ok(Switched::Done),
         Err(refused) => return Ok(Switched::Refused(refused)),
     }
-    activate(hand, id).await?;
+    activate(hand, id, &facts.view).await?;
     Ok(Switched::Done)
 }
 
 pub(super) async fn promote<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<(), Halt> {
     match switch_to(hand, job, job.generation).await? {
         Switched::Done => {}
-        Switched::Refused(refused) => return Err(Halt::Failed(refused.to_string())),
+        Switched::Refused(refused) => return Err(halt_for(&refused)),
     }
     mark_promoted(hand, job.generation).await?;
     finish(hand).await
@@ -49,12 +49,12 @@ pub(super) async fn roll_back<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<()
     }
     let jobs = hand.shared.jobs.list().await?;
     let facts = facts(hand, job, job.generation, &jobs).await?;
-    let id = facts.may_roll_back().map_err(|refused| Halt::Failed(refused.to_string()))?;
+    let id = facts.may_roll_back().map_err(|refused| halt_for(&refused))?;
     if id != job.generation {
         let text = format!("a rollback would go to {id} by now, and not to {}", job.generation);
         return Err(Halt::Failed(text));
     }
-    activate(hand, id).await?;
+    activate(hand, id, &facts.view).await?;
     finish(hand).await
 }
 
@@ -85,8 +85,16 @@ async fn finish<G: Ground>(hand: &Hand<G>) -> Result<(), Halt> {
     Ok(())
 }
 
-async fn activate<G: Ground>(hand: &Hand<G>, id: GenerationId) -> Result<(), Halt> {
-    match hand.shared.ground.generations().promote(id).await {
+/// What passes without anybody's doing is waited for.
+fn halt_for(refused: &Refused) -> Halt {
+    let text = refused.to_string();
+    if refused.passes() { Halt::Wait(text) } else { Halt::Failed(text) }
+}
+
+/// Promotes, if nobody else has since the facts were asked for.
+async fn activate<G: Ground>(hand: &Hand<G>, id: GenerationId, seen: &View) -> Result<(), Halt> {
+    let number = seen.active.as_ref().map_or(0, |active| active.promotion);
+    match hand.shared.ground.generations().promote_after(id, Some(number)).await {
         Ok(_) | Err(ChangeError::Refused(Refusal::Active(_))) => Ok(()),
         Err(error) => Err(halt_of(error)),
     }

@@ -84,8 +84,13 @@ async fn a_plan_refuses_what_cannot_be_and_says_what_to_do() {
     assert_eq!(planner.plan(&later, now).await.unwrap().range.from, 101);
     let as_of = Request {
         as_of: Some(Point::Sequence(201)),
-        from: Some(Point::Sequence(101)),
+        allow_truncated: true,
         ..Request::new(Verb::Rebuild)
     };
-    assert_eq!(planner.plan(&as_of, now).await.unwrap().range, Range { from: 101, to: 201 });
+    assert_eq!(planner.plan(&as_of, now).await.unwrap().range, Range { from: 1, to: 201 });
+    // A time before the log begins is told as well, and a plan tells instead of refusing.
+    let long_ago = Request { from: Some(Point::Text("-2d".to_owned())), ..replay() };
+    assert!(refused(&long_ago).await.to_string().contains("begins at sequence 101"));
+    let planned = Request { plan: true, ..long_ago };
+    assert_eq!(planner.plan(&planned, now).await.unwrap().truncated_at, Some(101));
 }
