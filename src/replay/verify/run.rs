@@ -35,8 +35,9 @@ pub async fn verify<G: Ground>(
     let lens = Lens { decoder: &graph.decoder, projection: &graph.projection };
     let mut verification = Verification { log, graph, lens, scope, progress };
     let mut pass = Pass::new(log, &verification.scope.epoch, verification.scope.through);
-    let shadow = verification.fold(&mut pass).await?;
+    // First, so that nothing has been read for nothing if live stands still.
     verification.wait_for_live(ground).await?;
+    let shadow = verification.fold(&mut pass).await?;
 
     let mut report = Report {
         through: verification.scope.through,
@@ -115,7 +116,7 @@ impl Verification<'_> {
         Ok(shadow)
     }
 
-    /// What live has not applied or set aside yet would be told as missing.
+    /// What live has not applied or set aside yet would be told as missing. Nothing is done of it all meanwhile.
     async fn wait_for_live<G: Ground>(&mut self, ground: &G) -> Result<(), VerifyError> {
         let wanted = self.scope.through;
         let (mut best, mut since) = (0, Instant::now());
@@ -123,6 +124,7 @@ impl Verification<'_> {
             return Ok(());
         }
         loop {
+            (self.progress)(0, 2 * wanted);
             let through = ground.live(self.graph.id).await?.through;
             if through >= wanted {
                 return Ok(());
