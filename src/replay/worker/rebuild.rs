@@ -6,14 +6,15 @@ use std::time::Duration;
 use super::hand::{Halt, Hand};
 use super::range;
 use super::switch::{Switched, switch_to};
+use super::throttle::Throttle;
 use crate::clock;
 use crate::generation::{ChangeError, Record, Verified};
 use crate::limits::PROMOTE_LAG_EVENTS;
 use crate::replay::ground::{Graph, Ground, Live, Unready};
-use crate::replay::job::{Job, Report};
+use crate::replay::job::{Job, Pace, Report};
 use crate::replay::split::split;
 use crate::replay::state::{Move, State};
-use crate::replay::verify::{Aside, verify};
+use crate::replay::verify::{Aside, verify_paced};
 
 /// How often something that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -145,10 +146,11 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         read.store(now, Ordering::Relaxed);
         of.store(all, Ordering::Relaxed);
     };
-    let shared = &hand.shared;
+    let (shared, throttle) = (&hand.shared, Throttle::start(hand, job));
     let aside = Aside { retry: shared.retry.clone(), parked: shared.parked.clone() };
     let comparing = async {
-        let compared = verify(&shared.log, &shared.ground, job, graph, &aside, &mut progress);
+        let (log, ground, pacer) = (&shared.log, &shared.ground, Some(&*throttle.pacer));
+        let compared = verify_paced(log, ground, job, graph, &aside, &mut progress, pacer);
         let compared = Box::pin(compared).await;
         compared.map_err(|error| {
             let text = error.to_string();
@@ -159,7 +161,12 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         loop {
             tokio::time::sleep(TELL).await;
             let (read, of) = (read.load(Ordering::Relaxed), of.load(Ordering::Relaxed));
-            hand.note(Some(told_of(read, of))).await.ok();
+            let (note, pace) = (told_of(read, of), throttle.pace(of.saturating_sub(read)));
+            let told = hand.write(|job| {
+                (job.note, job.pace) = (Some(note.clone()), pace);
+                Ok(())
+            });
+            told.await.ok();
         }
     };
     let compared = async {
@@ -171,6 +178,7 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
     let report = Box::pin(hand.unless_halted(compared)).await??;
     let told = |job: &mut Job| {
         (job.note, job.report) = (None, Some(report.clone()));
+        job.pace = Pace { seconds_left: None, ..throttle.pace(0) };
         Ok(())
     };
     hand.write(told).await?;
