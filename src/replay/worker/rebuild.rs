@@ -146,7 +146,9 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         read.store(now, Ordering::Relaxed);
         of.store(all, Ordering::Relaxed);
     };
-    let (shared, throttle) = (&hand.shared, Throttle::start(hand, job));
+    // As it is written now: a range may have been read since the job was taken.
+    let now = hand.write(|_| Ok(())).await?;
+    let (shared, throttle) = (&hand.shared, Throttle::start(hand, &now));
     let aside = Aside { retry: shared.retry.clone(), parked: shared.parked.clone() };
     let comparing = async {
         let (log, ground, pacer) = (&shared.log, &shared.ground, Some(&*throttle.pacer));
