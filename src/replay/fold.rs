@@ -4,6 +4,7 @@
 
 use super::job::{Chunk, Tally};
 use crate::limits::JOB_CHUNK_GAPS;
+use crate::stream::Mark;
 
 /// What became of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,14 @@ impl Chunk {
         self.next = sequence + 1;
     }
 
+    /// Keeps the last message that was taken.
+    pub fn mark(&mut self, mark: Mark) {
+        let is_newer = self.last.is_none_or(|last| last.sequence < mark.sequence);
+        if is_newer && (self.from..self.next).contains(&mark.sequence) {
+            self.last = Some(mark);
+        }
+    }
+
     /// The log holds nothing more below this sequence (exclusive): it is read that far.
     pub fn pass_over(&mut self, to: u64) {
         let to = to.min(self.to);
@@ -51,6 +60,7 @@ impl Chunk {
         self.next = self.from;
         self.tally = Tally::default();
         self.gaps.clear();
+        self.last = None;
     }
 }
 
@@ -140,5 +150,21 @@ mod tests {
         let mut chunk = Chunk::new(1, 2_001);
         (1..=1_000).for_each(|n| chunk.take(2 * n, Fate::Applied));
         assert_eq!((chunk.gaps.len(), chunk.tally.missing), (JOB_CHUNK_GAPS, 1_000));
+    }
+
+    #[test]
+    fn the_newest_message_that_was_taken_is_kept_until_it_is_read_anew() {
+        let mark = |sequence| Mark { sequence, hash: [sequence as u8; 16] };
+        let mut chunk = Chunk::new(10, 20);
+        chunk.mark(mark(12));
+        assert_eq!(chunk.last, None, "it is not taken yet");
+        chunk.take(12, Fate::Applied);
+        chunk.take(14, Fate::Parked);
+        for sequence in [9, 14, 12, 15] {
+            chunk.mark(mark(sequence));
+        }
+        assert_eq!(chunk.last, Some(mark(14)));
+        chunk.begin_anew();
+        assert_eq!(chunk, Chunk::new(10, 20));
     }
 }

@@ -9,6 +9,7 @@ use super::state::{IllegalMove, Move, State};
 use crate::event::format_ms;
 use crate::generation::GenerationId;
 use crate::limits::JOB_LIVE_LAG;
+use crate::stream::Mark;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -215,11 +216,14 @@ pub struct Chunk {
     /// Sequences at which nothing was (both inclusive), the first of them; the tally counts all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<(u64, u64)>,
+    /// The last message that was taken: where another one stands, the log is not the one that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Mark>,
 }
 
 impl Chunk {
     pub fn new(from: u64, to: u64) -> Self {
-        Self { from, to, next: from, tally: Tally::default(), gaps: Vec::new() }
+        Self { from, to, next: from, tally: Tally::default(), gaps: Vec::new(), last: None }
     }
 
     pub fn is_read(&self) -> bool {

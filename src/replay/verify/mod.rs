@@ -20,3 +20,4 @@ pub(in crate::replay) use doc::DocId;
 pub use error::VerifyError;
 pub use pending::Aside;
 pub use run::verify;
+pub(in crate::replay) use run::verify_paced;

@@ -12,8 +12,9 @@ use crate::generation::GenerationId;
 use crate::limits::{LOG_RETRY, VERIFY_STANDSTILL};
 use crate::replay::ground::{Graph, Ground};
 use crate::replay::job::{Found, Job, Report};
+use crate::replay::pacer::Pacer;
 use crate::replay::pass::{Lens, Pass};
-use crate::stream::{Epoch, EventLog};
+use crate::stream::{Epoch, EventLog, StoredMessage};
 
 /// Called with what is done and what there is to do, in no particular unit.
 type Progress<'a> = &'a mut (dyn FnMut(u64, u64) + Send);
@@ -30,13 +31,27 @@ pub async fn verify<G: Ground>(
     aside: &Aside,
     progress: Progress<'_>,
 ) -> Result<Report, VerifyError> {
+    verify_paced(log, ground, job, graph, aside, progress, None).await
+}
+
+/// The same, with what is read of the log paced.
+pub(in crate::replay) async fn verify_paced<G: Ground>(
+    log: &EventLog,
+    ground: &G,
+    job: &Job,
+    graph: &Graph,
+    aside: &Aside,
+    progress: Progress<'_>,
+    pacer: Option<&Pacer>,
+) -> Result<Report, VerifyError> {
     let begun = Instant::now();
     let scope = Scope::of(log, ground, job, graph.id).await?;
     let lens = Lens { decoder: &graph.decoder, projection: &graph.projection };
-    let mut verification = Verification { log, graph, lens, scope, progress };
+    let mut verification = Verification { log, graph, lens, scope, progress, pacer };
     let mut pass = Pass::new(log, &verification.scope.epoch, verification.scope.through);
-    let shadow = verification.fold(&mut pass).await?;
+    // First, so that nothing has been read for nothing if live stands still.
     verification.wait_for_live(ground).await?;
+    let shadow = verification.fold(&mut pass).await?;
 
     let mut report = Report {
         through: verification.scope.through,
@@ -78,6 +93,7 @@ struct Verification<'a> {
     lens: Lens<'a>,
     scope: Scope,
     progress: Progress<'a>,
+    pacer: Option<&'a Pacer>,
 }
 
 impl Scope {
@@ -111,11 +127,12 @@ impl Verification<'_> {
             });
             let read = messages.last().map_or(0, |last| last.sequence);
             (self.progress)(read, 2 * self.scope.through);
+            pace(self.pacer, &messages).await;
         }
         Ok(shadow)
     }
 
-    /// What live has not applied or set aside yet would be told as missing.
+    /// What live has not applied or set aside yet would be told as missing. Nothing is done of it all meanwhile.
     async fn wait_for_live<G: Ground>(&mut self, ground: &G) -> Result<(), VerifyError> {
         let wanted = self.scope.through;
         let (mut best, mut since) = (0, Instant::now());
@@ -123,6 +140,7 @@ impl Verification<'_> {
             return Ok(());
         }
         loop {
+            (self.progress)(0, 2 * wanted);
             let through = ground.live(self.graph.id).await?.through;
             if through >= wanted {
                 return Ok(());
@@ -168,6 +186,7 @@ impl Verification<'_> {
             self.lens.project(&messages, &self.scope.epoch, |_, _, puts| {
                 puts.iter().for_each(|put| comparison.later(put, types));
             });
+            pace(self.pacer, &messages).await;
         }
         Ok(())
     }
@@ -184,8 +203,15 @@ impl Verification<'_> {
             self.lens.project(&messages, &self.scope.epoch, |message, _, puts| {
                 puts.iter().for_each(|put| behind.take(message.sequence, put, types));
             });
+            pace(self.pacer, &messages).await;
         }
         Ok(behind.found())
+    }
+}
+
+async fn pace(pacer: Option<&Pacer>, messages: &[StoredMessage]) {
+    if let Some(pacer) = pacer {
+        pacer.pace(messages.len() as u64).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::apply::Applier;
 use super::hand::Halt;
 use crate::replay::pacer::Pacer;
-use crate::stream::{Batch, EventLog, ReadError};
+use crate::stream::{Batch, Epoch, EventLog, GetError, LogState, Mark, ReadError, StoredMessage};
 
 /// Silence after which the log is asked whether there is anything to wait for.
 const QUIET: Duration = Duration::from_millis(500);
@@ -32,10 +32,23 @@ enum Step {
 impl ChunkTask {
     /// Reads to the end. What is not readable now is waited for.
     pub async fn run(self) -> Result<(), Halt> {
+        self.recheck().await;
         while !self.is_read() {
             self.follow().await?;
         }
         Ok(())
+    }
+
+    /// Begins anew where the log is not the one that was read before; as long as it takes to tell.
+    async fn recheck(&self) {
+        let mark = self.applier.ledger.marks()[self.index];
+        loop {
+            match is_other(&self.log, mark).await {
+                Ok(false) => return,
+                Ok(true) => return self.applier.ledger.begin_anew(self.index),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 
     async fn follow(&self) -> Result<(), Halt> {
@@ -67,7 +80,8 @@ impl ChunkTask {
             let (from, _) = self.place();
             let fates = Box::pin(self.applier.apply(part)).await;
             let read = part.iter().map(|message| message.sequence).zip(fates);
-            let next = self.applier.ledger.take(self.index, read);
+            let last = part.last().map(StoredMessage::mark);
+            let next = self.applier.ledger.take(self.index, read, last);
             self.applier.note(from, next);
             self.pacer.pace(part.len() as u64).await;
             tokio::task::yield_now().await;
@@ -117,18 +131,8 @@ impl ChunkTask {
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
         };
-        if state.epoch.as_ref() != Some(&self.applier.epoch) {
-            return Err(Halt::Failed(
-                "the log is another one than the job was planned for: plan it again".to_owned(),
-            ));
-        }
         let (_, to) = self.place();
-        if state.last_sequence + 1 < to {
-            let last = state.last_sequence;
-            return Err(Halt::Failed(format!(
-                "the log has lost its end and holds nothing past {last}: plan the job again once it is whole"
-            )));
-        }
+        can_hold(&state, &self.applier.epoch, to)?;
         Ok(Step::Anew)
     }
 
@@ -140,4 +144,27 @@ impl ChunkTask {
     fn place(&self) -> (u64, u64) {
         self.applier.ledger.place(self.index)
     }
+}
+
+/// Whether another message stands where this one was read. Where none stands any more nothing is told: messages are
+/// erased and trimmed, and a log that lost its end and grew again has others there.
+pub(super) async fn is_other(log: &EventLog, mark: Option<Mark>) -> Result<bool, GetError> {
+    let Some(mark) = mark else { return Ok(false) };
+    Ok(log.get(mark.sequence).await?.is_some_and(|message| message.mark() != mark))
+}
+
+/// Says why a log can never hold what was planned, up to a sequence (exclusive).
+pub(super) fn can_hold(state: &LogState, epoch: &Epoch, to: u64) -> Result<(), Halt> {
+    if state.epoch.as_ref() != Some(epoch) {
+        return Err(Halt::Failed(
+            "the log is another one than the job was planned for: plan it again".to_owned(),
+        ));
+    }
+    if state.last_sequence + 1 < to {
+        let last = state.last_sequence;
+        return Err(Halt::Failed(format!(
+            "the log has lost its end and holds nothing past {last}: plan the job again once it is whole"
+        )));
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::replay::fold::Fate;
 use crate::replay::job::Chunk;
+use crate::stream::Mark;
 
 /// The chunks of a job in hand.
 pub(super) struct Ledger {
@@ -21,16 +22,37 @@ impl Ledger {
         self.chunks().clone()
     }
 
+    /// The chunks that are not read to their end, the first at the end.
+    pub fn unread(&self) -> Vec<usize> {
+        let chunks = self.chunks();
+        let unread = chunks.iter().enumerate().rev().filter(|(_, chunk)| !chunk.is_read());
+        unread.map(|(index, _)| index).collect()
+    }
+
     /// Where a chunk goes on, and where it ends (exclusive).
     pub fn place(&self, index: usize) -> (u64, u64) {
         let chunk = &self.chunks()[index];
         (chunk.next, chunk.to)
     }
 
-    /// Takes what became of messages, cursor and counters in one; returns the place where the chunk goes on.
-    pub fn take(&self, index: usize, read: impl IntoIterator<Item = (u64, Fate)>) -> u64 {
+    /// The last message that was taken of each chunk.
+    pub fn marks(&self) -> Vec<Option<Mark>> {
+        self.chunks().iter().map(|chunk| chunk.last).collect()
+    }
+
+    /// Takes what became of messages, the last of which is given, cursor and counters in one; returns the place
+    /// where the chunk goes on.
+    pub fn take(
+        &self,
+        index: usize,
+        read: impl IntoIterator<Item = (u64, Fate)>,
+        last: Option<Mark>,
+    ) -> u64 {
         let chunk = &mut self.chunks()[index];
         read.into_iter().for_each(|(sequence, fate)| chunk.take(sequence, fate));
+        if let Some(mark) = last {
+            chunk.mark(mark);
+        }
         chunk.next
     }
 

@@ -1,38 +1,29 @@
-//! Reads a job's range into a graph: chunks side by side, held back by the governor, written down every second.
+//! Reads a job's range into a graph: chunks side by side, held back beside live, written down every second.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::apply::Applier;
-use super::chunk::ChunkTask;
+use super::chunk::{ChunkTask, can_hold, is_other};
 use super::hand::{Halt, Hand};
 use super::ledger::Ledger;
+use super::throttle::Throttle;
 use crate::limits::JOB_READERS;
 use crate::projector::Parker;
 use crate::replay::account;
-use crate::replay::governor::Governor;
 use crate::replay::ground::{Graph, Ground};
-use crate::replay::job::{Job, Pace};
+use crate::replay::job::Job;
 use crate::replay::missing::classify;
-use crate::replay::pacer::Pacer;
 use crate::replay::state::Move;
 use crate::replay::wanted::Wanted;
 use crate::stream::Epoch;
 use crate::{clock, replay::job::Missing};
 
-/// How often live lag is looked at and the rate decided.
-const LOOK: Duration = Duration::from_millis(250);
-/// Looks from one checkpoint to the next.
-const CHECKPOINT: u32 = 4;
-/// How much of the measured rate is of the last look.
-const SMOOTHING: f64 = 0.5;
-/// Of what is allowed, what is done if the governor holds it back.
-const HELD_BACK: f64 = 0.8;
+/// How often it is written down how far everything is.
+const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// Reads what is left of the range, closes the account, and moves the job on.
 pub(super) async fn read<G: Ground>(hand: &Hand<G>, job: &Job, graph: Graph) -> Result<(), Halt> {
@@ -45,11 +36,14 @@ pub(super) async fn read<G: Ground>(hand: &Hand<G>, job: &Job, graph: Graph) -> 
     let epoch = Epoch(job.epoch.clone());
     let applier = Arc::new(Applier::new(graph, wanted, epoch, parker, ledger.clone()));
     let mut reading = Reading::new(hand, job, applier, ledger);
-    let ended = reading.run().await;
+    let ended = reading.run_to_the_end().await;
     reading.tasks.shutdown().await;
-    let written = reading.checkpoint().await;
-    ended?;
-    written?;
+    if ended.is_err() {
+        reading.checkpoint().await.ok();
+        return ended;
+    }
+    // What is checked next is what is written: nothing of it may be left for another time.
+    reading.write_down().await?;
     finish(hand).await
 }
 
@@ -83,55 +77,60 @@ struct Reading<'h, G> {
     hand: &'h Hand<G>,
     applier: Arc<Applier>,
     ledger: Arc<Ledger>,
-    pacer: Arc<Pacer>,
-    governor: Governor,
+    throttle: Throttle,
     tasks: JoinSet<Result<(), Halt>>,
     /// Chunks that nobody has begun, the first at the end.
     waiting: Vec<usize>,
-    lag: watch::Receiver<Option<f64>>,
-    _polling: AbortOnDropHandle<()>,
-    began: Instant,
-    seconds_before: f64,
-    looked: Instant,
-    done: u64,
-    rate: f64,
     length: u64,
+    /// Where the range ends (exclusive).
+    end: u64,
 }
 
 impl<'h, G: Ground> Reading<'h, G> {
     fn new(hand: &'h Hand<G>, job: &Job, applier: Arc<Applier>, ledger: Arc<Ledger>) -> Self {
-        let governor = Governor::new(job.control);
-        let (sender, lag) = watch::channel(None);
-        let polling = tokio::spawn(poll_lag(hand.shared.ground.clone(), sender));
-        let unread = |(_, chunk): &(usize, &crate::replay::job::Chunk)| !chunk.is_read();
-        let waiting = job.chunks.iter().enumerate().filter(unread).map(|(index, _)| index);
-        let now = Instant::now();
         Self {
             hand,
             applier,
+            waiting: ledger.unread(),
             ledger,
-            pacer: Arc::new(Pacer::new(governor.allowed())),
-            governor,
+            throttle: Throttle::start(hand, job),
             tasks: JoinSet::new(),
-            waiting: waiting.rev().collect(),
-            lag,
-            _polling: AbortOnDropHandle::new(polling),
-            began: now,
-            seconds_before: job.pace.seconds,
-            looked: now,
-            done: 0,
-            rate: 0.0,
             length: job.range.len(),
+            end: job.range.to,
         }
+    }
+
+    /// Reads all chunks, and those again whose part of the log is another one by then.
+    async fn run_to_the_end(&mut self) -> Result<(), Halt> {
+        loop {
+            self.run().await?;
+            self.hand.unless_halted(self.recheck()).await??;
+            self.waiting = self.ledger.unread();
+            if self.waiting.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A log may lose its end and grow again behind a chunk that was read to its own.
+    async fn recheck(&self) -> Result<(), Halt> {
+        let log = &self.hand.shared.log;
+        can_hold(&log.state().await?, &self.applier.epoch, self.end)?;
+        for (index, mark) in self.ledger.marks().into_iter().enumerate() {
+            if is_other(log, mark).await? {
+                tracing::warn!(job = %self.hand.id, chunk = index, "a part of a job is read again: its log is another one");
+                self.ledger.begin_anew(index);
+            }
+        }
+        Ok(())
     }
 
     async fn run(&mut self) -> Result<(), Halt> {
         let hand = self.hand;
         let halted = hand.halted();
         tokio::pin!(halted);
-        let mut ticks = tokio::time::interval(LOOK);
+        let mut ticks = tokio::time::interval_at(Instant::now() + CHECKPOINT, CHECKPOINT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut looks = 0_u32;
         loop {
             self.begin_chunks();
             tokio::select! {
@@ -142,13 +141,7 @@ impl<'h, G: Ground> Reading<'h, G> {
                     Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                     None => return Ok(()),
                 },
-                _ = ticks.tick() => {
-                    self.look();
-                    looks += 1;
-                    if looks.is_multiple_of(CHECKPOINT) {
-                        self.checkpoint().await?;
-                    }
-                }
+                _ = ticks.tick() => self.checkpoint().await?,
             }
         }
     }
@@ -160,31 +153,31 @@ impl<'h, G: Ground> Reading<'h, G> {
             let task = ChunkTask {
                 log: self.hand.shared.log.clone(),
                 applier: self.applier.clone(),
-                pacer: self.pacer.clone(),
+                pacer: self.throttle.pacer.clone(),
                 index,
             };
             self.tasks.spawn(task.run());
         }
     }
 
-    /// Measures, and decides how fast it may go on.
-    fn look(&mut self) {
-        let (now, done) = (Instant::now(), self.pacer.done());
-        let dt = now.duration_since(self.looked).as_secs_f64().max(1e-3);
-        let rate = (done - self.done) as f64 / dt;
-        self.rate += SMOOTHING * (rate - self.rate);
-        (self.looked, self.done) = (now, done);
-        let lag = *self.lag.borrow();
-        self.pacer.set(self.governor.step(lag, self.rate.max(rate), dt));
+    /// Writes down how far everything is. A server that does not answer is written to the next time.
+    async fn checkpoint(&self) -> Result<(), Halt> {
+        match self.write_down().await {
+            Err(Halt::Wait(error)) => {
+                tracing::debug!(job = %self.hand.id, error, "a checkpoint is not written yet");
+                Ok(())
+            }
+            written => written,
+        }
     }
 
-    /// Writes down how far everything is, and takes what operators have changed. A server that does not answer
-    /// is written to the next time.
-    async fn checkpoint(&mut self) -> Result<(), Halt> {
+    /// Writes down how far everything is.
+    async fn write_down(&self) -> Result<(), Halt> {
         let chunks = self.ledger.snapshot();
         let tally = account::sum(&chunks);
         let note = self.note();
-        let pace = self.pace(tally.scanned() + tally.missing);
+        let left = self.length.saturating_sub(tally.scanned() + tally.missing);
+        let pace = self.throttle.pace(left);
         let written = self.hand.write(|job| {
             job.chunks.clone_from(&chunks);
             (job.tally, job.pace) = (tally, pace);
@@ -194,46 +187,12 @@ impl<'h, G: Ground> Reading<'h, G> {
             job.changed_ms = clock::now_ms();
             Ok(())
         });
-        match written.await {
-            Ok(job) => {
-                self.governor.set(job.control);
-                self.pacer.set(self.governor.allowed());
-                Ok(())
-            }
-            Err(Halt::Wait(error)) => {
-                tracing::debug!(job = %self.hand.id, error, "a checkpoint is not written yet");
-                Ok(())
-            }
-            Err(halt) => Err(halt),
-        }
+        written.await.map(|_| ())
     }
 
     fn note(&self) -> Option<String> {
         let slow = "live lags although the job goes as slowly as it ever does: it will not catch up by waiting";
-        let slow = self.governor.is_at_its_end().then(|| slow.to_owned());
+        let slow = self.throttle.is_at_its_end().then(|| slow.to_owned());
         self.ledger.trouble().or(slow)
-    }
-
-    fn pace(&self, read: u64) -> Pace {
-        let allowed = self.governor.allowed();
-        let left = self.length.saturating_sub(read) as f64;
-        Pace {
-            rate: self.rate.round(),
-            allowed: (self.rate >= HELD_BACK * allowed).then_some(allowed.round()),
-            live_lag_ms: *self.lag.borrow(),
-            seconds_left: (self.rate > 1.0).then(|| (left / self.rate).ceil()),
-            seconds: self.seconds_before + self.began.elapsed().as_secs_f64(),
-        }
-    }
-}
-
-/// Asks again and again how much live lags in the generation that answers.
-async fn poll_lag<G: Ground>(ground: G, lag: watch::Sender<Option<f64>>) {
-    loop {
-        let active = ground.generations().view().active_id();
-        let live = tokio::time::timeout(4 * LOOK, ground.live(active)).await;
-        let known = live.ok().and_then(Result::ok).map(|live| live.lag_ms);
-        lag.send_replace(known);
-        tokio::time::sleep(LOOK).await;
     }
 }

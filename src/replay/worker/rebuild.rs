@@ -6,14 +6,15 @@ use std::time::Duration;
 use super::hand::{Halt, Hand};
 use super::range;
 use super::switch::{Switched, switch_to};
+use super::throttle::Throttle;
 use crate::clock;
 use crate::generation::{ChangeError, Record, Verified};
 use crate::limits::PROMOTE_LAG_EVENTS;
-use crate::replay::ground::{Graph, Ground, Unready};
-use crate::replay::job::{Job, Report};
+use crate::replay::ground::{Graph, Ground, Live, Unready};
+use crate::replay::job::{Job, Pace, Report};
 use crate::replay::split::split;
 use crate::replay::state::{Move, State};
-use crate::replay::verify::{Aside, verify};
+use crate::replay::verify::{Aside, verify_paced};
 
 /// How often something that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -28,7 +29,7 @@ pub(super) async fn jump<G: Ground>(
 ) -> Result<(), Halt> {
     // Once the chunks are written, live has moved: it is never moved back.
     if job.chunks.is_empty() {
-        hand.unless_halted(hand.shared.ground.jump(job.generation, job.range.to)).await??;
+        hand.unless_halted(move_live(hand, &job)).await??;
         let split = |job: &mut Job| {
             job.chunks = split(job.range);
             Ok(())
@@ -36,6 +37,20 @@ pub(super) async fn jump<G: Ground>(
         job = hand.write(split).await?;
     }
     Box::pin(range::read(hand, &job, graph)).await
+}
+
+/// Moves live to the end of the range, unless it is there or beyond: of its own, or since a worker that died.
+async fn move_live<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<(), Halt> {
+    let ground = &hand.shared.ground;
+    if is_behind(&ground.live(job.generation).await?, job.range.to) {
+        ground.jump(job.generation, job.range.to).await?;
+    }
+    Ok(())
+}
+
+/// Whether live has not applied everything before a sequence.
+fn is_behind(live: &Live, sequence: u64) -> bool {
+    live.through.saturating_add(1) < sequence
 }
 
 /// Fills a new generation, catches up, proves it right, and has it answer if that was asked for.
@@ -131,10 +146,13 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         read.store(now, Ordering::Relaxed);
         of.store(all, Ordering::Relaxed);
     };
-    let shared = &hand.shared;
+    // As it is written now: a range may have been read since the job was taken.
+    let now = hand.write(|_| Ok(())).await?;
+    let (shared, throttle) = (&hand.shared, Throttle::start(hand, &now));
     let aside = Aside { retry: shared.retry.clone(), parked: shared.parked.clone() };
     let comparing = async {
-        let compared = verify(&shared.log, &shared.ground, job, graph, &aside, &mut progress);
+        let (log, ground, pacer) = (&shared.log, &shared.ground, Some(&*throttle.pacer));
+        let compared = verify_paced(log, ground, job, graph, &aside, &mut progress, pacer);
         let compared = Box::pin(compared).await;
         compared.map_err(|error| {
             let text = error.to_string();
@@ -145,7 +163,12 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         loop {
             tokio::time::sleep(TELL).await;
             let (read, of) = (read.load(Ordering::Relaxed), of.load(Ordering::Relaxed));
-            hand.note(Some(format!("compares with the log: {read} of {of} events"))).await.ok();
+            let (note, pace) = (told_of(read, of), throttle.pace(of.saturating_sub(read)));
+            let told = hand.write(|job| {
+                (job.note, job.pace) = (Some(note.clone()), pace);
+                Ok(())
+            });
+            told.await.ok();
         }
     };
     let compared = async {
@@ -157,10 +180,19 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
     let report = Box::pin(hand.unless_halted(compared)).await??;
     let told = |job: &mut Job| {
         (job.note, job.report) = (None, Some(report.clone()));
+        job.pace = Pace { seconds_left: None, ..throttle.pace(0) };
         Ok(())
     };
     hand.write(told).await?;
     Ok(report)
+}
+
+/// Nothing is read before live is where the comparison ends.
+fn told_of(read: u64, of: u64) -> String {
+    if read == 0 {
+        return "waits until live has applied what is to be compared".to_owned();
+    }
+    format!("compares with the log: {read} of {of} events")
 }
 
 fn differences(report: &Report) -> Option<String> {
@@ -189,5 +221,19 @@ async fn switch_when_ready<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Optio
             }
             Switched::Refused(refused) => return Ok(Some(refused.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_is_moved_forwards_alone() {
+        let live = |through| Live { lag_ms: 0.0, through, behind: 0 };
+        assert!(is_behind(&live(98), 100));
+        assert!(!is_behind(&live(99), 100), "the next it applies is the one it would be moved to");
+        assert!(!is_behind(&live(500), 100));
+        assert!(!is_behind(&live(u64::MAX), 100));
     }
 }

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::database::PAUSES;
 use super::hand::{Halt, Hand};
+use super::throttle::Throttle;
 use crate::clock;
 use crate::limits::{PARKED_PAGE, REDRIVE_LIST, REDRIVE_PAGE};
 use crate::replay::ground::Ground;
 use crate::replay::job::{Filter, Job, Redriven};
-use crate::replay::redrive::{Redrove, redrive};
+use crate::replay::redrive::{Due, Redrove, due, redrive, schedule};
 use crate::replay::state::Move;
-use crate::stream::{EntryId, ParkedFilter, QueueError};
+use crate::stream::{Entry, EntryId, ParkedFilter, QueueError};
 
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
-/// An entry as it was when the list was made.
-type Listed = (String, u64);
+/// An entry as it was when the list was made: its id, its revision and its attempts.
+type Listed = (String, u64, u32);
 
 pub(super) async fn redrive_all<G: Ground>(hand: &Hand<G>, job: Job) -> Result<(), Halt> {
     let redriven = match job.redriven {
@@ -32,7 +34,11 @@ pub(super) async fn redrive_all<G: Ground>(hand: &Hand<G>, job: Job) -> Result<(
     })
     .await?;
     ended??;
-    hand.write(|job| job.make(Move::Finish, clock::now_ms())).await?;
+    hand.write(|job| {
+        job.note = None;
+        job.make(Move::Finish, clock::now_ms())
+    })
+    .await?;
     forget(hand, counted.listed).await;
     Ok(())
 }
@@ -48,7 +54,8 @@ async fn freeze<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Redriven, Halt> 
         let page = page.map_err(halt_of)?;
         let meant =
             page.entries.iter().filter(|one| of_type(&job.request.filter, &one.entry.subject));
-        listed.extend(meant.map(|one| (one.entry.id.to_string(), one.revision)));
+        listed
+            .extend(meant.map(|one| (one.entry.id.to_string(), one.revision, one.entry.attempts)));
         match page.after {
             Some(place) => after = place,
             None => break,
@@ -80,21 +87,22 @@ async fn go_through<G: Ground>(
     job: &Job,
     counted: &mut Redriven,
 ) -> Result<(), Halt> {
-    let mut written = Instant::now();
+    let (mut written, throttle) = (Instant::now(), Throttle::start(hand, job));
     let mut at = (counted.redriven + counted.passed_over + counted.cut) as usize;
     while at < counted.listed as usize {
         let page = read_page(hand, at / REDRIVE_PAGE).await?;
-        for (id, revision) in page.iter().skip(at % REDRIVE_PAGE) {
-            match one(hand, job, id, *revision).await? {
+        for listed in page.iter().skip(at % REDRIVE_PAGE) {
+            match one(hand, job, listed).await? {
                 Redrove::Scheduled => counted.redriven += 1,
                 Redrove::PassedOver => counted.passed_over += 1,
                 Redrove::Cut => counted.cut += 1,
             }
             at += 1;
+            throttle.pacer.pace(1).await;
             if written.elapsed() >= CHECKPOINT {
-                let now = *counted;
+                let (now, pace) = (*counted, throttle.pace(counted.listed - at as u64));
                 hand.write(|job| {
-                    job.redriven = Some(now);
+                    (job.redriven, job.pace, job.note) = (Some(now), pace, None);
                     Ok(())
                 })
                 .await?;
@@ -105,18 +113,37 @@ async fn go_through<G: Ground>(
     Ok(())
 }
 
-async fn one<G: Ground>(
+/// Tries one again, for as long as it takes: a RETRY that is full empties as its events are applied.
+async fn one<G: Ground>(hand: &Hand<G>, job: &Job, listed: &Listed) -> Result<Redrove, Halt> {
+    let Ok(id) = listed.0.parse::<EntryId>() else { return Ok(Redrove::PassedOver) };
+    let mut pause = PAUSES.0;
+    loop {
+        match attempt(hand, job, id, (listed.1, listed.2)).await {
+            Err(error) if error.is_retryable() => {
+                hand.note(Some(format!("an event cannot be tried again yet: {error}"))).await.ok();
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(PAUSES.1);
+            }
+            done => return done.map_err(halt_of),
+        }
+    }
+}
+
+async fn attempt<G: Ground>(
     hand: &Hand<G>,
     job: &Job,
-    id: &str,
-    revision: u64,
-) -> Result<Redrove, Halt> {
-    let Ok(id) = id.parse::<EntryId>() else { return Ok(Redrove::PassedOver) };
-    let parked = &hand.shared.parked;
-    let found = parked.get(job.generation.number(), id).await.map_err(halt_of)?;
-    match found.filter(|found| found.revision == revision) {
-        Some(found) => redrive(parked, &hand.shared.retry, &found).await.map_err(halt_of),
-        None => Ok(Redrove::PassedOver),
+    id: EntryId,
+    listed: (u64, u32),
+) -> Result<Redrove, QueueError> {
+    let (parked, retry) = (&hand.shared.parked, &hand.shared.retry);
+    let Some(found) = parked.get(job.generation.number(), id).await? else {
+        return Ok(Redrove::PassedOver);
+    };
+    match due(listed, (found.revision, found.entry.attempts)) {
+        Due::Attempt if found.cut_from.is_some() => Ok(Redrove::Cut),
+        Due::Whole => redrive(parked, retry, &found).await,
+        Due::Attempt => schedule(retry, &Entry { attempts: listed.1, ..found.entry }).await,
+        Due::PassOver => Ok(Redrove::PassedOver),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Plain {
     graphs: Arc<Mutex<BTreeMap<GenerationId, Graph>>>,
     pub lag_ms: Arc<Mutex<f64>>,
     pub jumps: Arc<Mutex<Vec<u64>>>,
+    /// Where live stands until it is moved; absent while it follows the log.
+    pub stands: Arc<Mutex<Option<u64>>>,
     log: EventLog,
 }
 
@@ -102,11 +104,13 @@ impl Ground for Plain {
     async fn live(&self, _: GenerationId) -> Result<Live, Unready> {
         let state = self.log.state().await.map_err(|error| Unready::Later(error.to_string()))?;
         let lag_ms = *self.lag_ms.lock().unwrap();
-        Ok(Live { lag_ms, through: state.last_sequence, behind: 0 })
+        let through = self.stands.lock().unwrap().unwrap_or(state.last_sequence);
+        Ok(Live { lag_ms, through, behind: state.last_sequence.saturating_sub(through) })
     }
 
     async fn jump(&self, _: GenerationId, to: u64) -> Result<(), Unready> {
         self.jumps.lock().unwrap().push(to);
+        *self.stands.lock().unwrap() = None;
         Ok(())
     }
 
@@ -161,6 +165,7 @@ impl Site {
             graphs: Arc::default(),
             lag_ms: Arc::new(Mutex::new(1.0)),
             jumps: Arc::default(),
+            stands: Arc::default(),
             log: log.clone(),
         };
         ground.renew(G1, 1);
