@@ -10,6 +10,8 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::ports::free_port;
 use super::{eventually, holds_within};
@@ -230,4 +232,21 @@ pub async fn stored(context: &Context) -> Vec<Stored> {
         });
     }
     all
+}
+
+/// Has everything that waits in RETRY be due now, as if its time had passed.
+pub async fn hurry_retries(context: &Context) {
+    let Ok(mut stream) = context.get_stream("RETRY").await else { return };
+    let state = stream.info().await.expect("the stream answers").state.clone();
+    for sequence in state.first_sequence..=state.last_sequence {
+        // Most sequences are gone by now.
+        let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+        if message.subject.starts_with("retry.wait.") {
+            let mut headers = message.headers.clone();
+            let now = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time");
+            headers.insert("Nats-Schedule", format!("@at {now}").as_str());
+            let sent = context.publish_with_headers(message.subject, headers, message.payload);
+            sent.await.expect("it is sent").await.expect("it is stored");
+        }
+    }
 }

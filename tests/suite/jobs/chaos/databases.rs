@@ -10,8 +10,10 @@ use super::operator::Operator;
 use super::readers::Readers;
 use crate::degrade::published;
 use crate::support::client::text;
+use crate::support::eventually;
 use crate::support::load::Load;
 use crate::support::mixed::Mixed;
+use crate::support::nats::hurry_retries;
 use crate::support::seed::Seed;
 use crate::support::site::{Site, in_database, is_drained};
 use crate::support::weir::{Builder, Weir};
@@ -69,7 +71,7 @@ impl Chaos {
 
     async fn act(&mut self, load: &Load) {
         self.thaw(Instant::now());
-        match self.operator.seed.pick(0..30) {
+        match self.operator.seed.pick(0..36) {
             0..=3 => self.kill_projector().await,
             4..=6 => self.freeze_projector(),
             7 => self.kill_gateway().await,
@@ -217,7 +219,14 @@ async fn ends_right(chaos: &Chaos, accepted: &Vec<String>) {
     let following: Vec<String> = following.iter().map(|record| text(&record["id"])).collect();
     assert!(following.contains(&active(&context).await), "what answers follows the log");
     let drained = |status: &Value| all_drained(status, &following);
-    let status = client.status_within(ENDING, "everything is applied", drained).await;
+    let mut status = Value::Null;
+    let hurried = eventually("everything is applied", ENDING, async || {
+        // An event that failed some times waits for minutes.
+        hurry_retries(&context).await;
+        status = client.status().await;
+        drained(&status).then_some(())
+    });
+    hurried.await;
     operator.say(&format!("{following:?} have {} events", status["nats"]["lastSeq"]));
     for generation in &following {
         assert!(!in_database(&status, generation).is_null());

@@ -29,10 +29,10 @@ struct Chaos {
 impl Chaos {
     async fn act(&mut self, load: &Load) {
         match self.operator.seed.pick(0..30) {
-            0..=4 => self.kill().await,
-            5 => self.stop().await,
-            6..=8 => self.freeze().await,
-            9..=11 => self.restart_nats(load).await,
+            0..=3 => self.kill().await,
+            4 => self.stop().await,
+            5 | 6 => self.freeze().await,
+            7 | 8 => self.restart_nats(load).await,
             _ => self.operator.act().await,
         }
     }
