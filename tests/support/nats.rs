@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
+use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -15,6 +16,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::ports::free_port;
 use super::{eventually, holds_within};
+
+/// Messages that are read at once when a stream is looked at.
+const LOOKS: usize = 64;
 
 /// A running, or stopped, server.
 pub struct NatsServer {
@@ -220,18 +224,21 @@ pub struct Stored {
 pub async fn stored(context: &Context) -> Vec<Stored> {
     let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
     let state = stream.info().await.expect("the stream answers").state.clone();
-    let mut all = Vec::new();
-    for sequence in state.first_sequence..=state.last_sequence {
-        let message = stream.direct_get(sequence).await.expect("the message is there");
-        let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
-        all.push(Stored {
-            sequence,
-            subject: message.subject.to_string(),
-            message_id: id.to_owned(),
-            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+    let reading =
+        futures_util::stream::iter(state.first_sequence..=state.last_sequence).map(|sequence| {
+            let stream = &stream;
+            async move {
+                let message = stream.direct_get(sequence).await.expect("the message is there");
+                let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
+                Stored {
+                    sequence,
+                    subject: message.subject.to_string(),
+                    message_id: id.to_owned(),
+                    payload: String::from_utf8_lossy(&message.payload).into_owned(),
+                }
+            }
         });
-    }
-    all
+    reading.buffered(LOOKS).collect().await
 }
 
 /// Has everything that waits in RETRY be due now, as if its time had passed.

@@ -19,9 +19,9 @@ use crate::support::site::{Site, in_database, is_drained};
 use crate::support::weir::{Builder, Weir};
 
 const PROJECTORS: usize = 3;
-const ACTS: u64 = 40;
+const ACTS: u64 = 36;
 /// Between two requests of each producer.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// One that soon takes over what others have in hand, and whose requests end before that.
 fn hasty(weir: Builder) -> Builder {
@@ -125,7 +125,7 @@ impl Chaos {
         } else {
             self.site.nats.stop();
         }
-        load.grows_by(self.operator.seed.pick(0..60)).await;
+        load.grows_by(self.operator.seed.pick(0..40)).await;
         self.site.nats.restart();
     }
 
@@ -185,7 +185,7 @@ async fn whatever_happens_to_projectors_servers_and_jobs_every_database_is_what_
     let readers = Readers::start(&api.client());
     for _ in 0..acts(ACTS) {
         chaos.act(&load).await;
-        load.grows_by(chaos.operator.seed.pick(5..120)).await;
+        load.grows_by(chaos.operator.seed.pick(3..50)).await;
     }
     chaos.everything_is_well();
     let (produced, accepted) = (load.stop().await, mixed.stop().await);

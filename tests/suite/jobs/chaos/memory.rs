@@ -17,8 +17,8 @@ use crate::support::seed::Seed;
 use crate::support::site::graph_below;
 use crate::support::weir::Weir;
 
-const ACTS: u64 = 40;
-const PAUSE: Duration = Duration::from_millis(15);
+const ACTS: u64 = 36;
+const PAUSE: Duration = Duration::from_millis(25);
 
 struct Chaos {
     nats: NatsServer,
@@ -66,7 +66,7 @@ impl Chaos {
         } else {
             self.nats.stop();
         }
-        load.grows_by(self.operator.seed.pick(0..60)).await;
+        load.grows_by(self.operator.seed.pick(0..40)).await;
         self.nats.restart();
     }
 }
@@ -122,7 +122,7 @@ async fn whatever_happens_to_a_process_its_server_and_jobs_every_graph_is_what_t
     let readers = Readers::start_patiently(&client);
     for _ in 0..acts(ACTS) {
         chaos.act(&load).await;
-        load.grows_by(chaos.operator.seed.pick(5..150)).await;
+        load.grows_by(chaos.operator.seed.pick(3..80)).await;
     }
     let (produced, accepted) = (load.stop().await, mixed.stop().await);
     let Chaos { nats, mut weir, operator } = chaos;
