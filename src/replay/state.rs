@@ -46,10 +46,23 @@ pub enum Move {
 
 /// A move that the table does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a job that is {state} cannot {what}")]
+#[error("a job that is {state} cannot {what}{}", .verb.why_not(*.state, *.what))]
 pub struct IllegalMove {
     pub state: State,
     pub what: Move,
+    pub verb: Verb,
+}
+
+impl Verb {
+    /// What to do instead, where that is not plain.
+    fn why_not(self, state: State, what: Move) -> &'static str {
+        match (self, what) {
+            (Self::Jump, Move::Cancel) if !state.is_over() => {
+                ", for live has jumped over what it fills, and that would be missing: let it end, or pause it"
+            }
+            _ => "",
+        }
+    }
 }
 
 impl State {
@@ -67,6 +80,7 @@ impl State {
     /// The state after a move of a job of this verb.
     pub fn after(self, what: Move, verb: Verb) -> Result<Self, IllegalMove> {
         use State::{Cancelled, CatchingUp, Done, Failed, Paused, Planned, Promoted, Running};
+        let illegal = Err(IllegalMove { state: self, what, verb });
         Ok(match (self, what) {
             (Planned | Running, Move::Take) | (Paused, Move::Resume) => Running,
             (CatchingUp, Move::Take) => CatchingUp,
@@ -76,9 +90,11 @@ impl State {
             (Running, Move::Finish) if !verb.applies() => Done,
             (CatchingUp, Move::Finish) => Done,
             (Done, Move::Promote) if verb == Verb::Rebuild => Promoted,
+            // Live has moved past what it fills, and nobody else would fill that.
+            (Running | Paused, Move::Cancel) if verb == Verb::Jump => return illegal,
             (Planned | Running | Paused | CatchingUp, Move::Cancel) => Cancelled,
             (Planned | Running | Paused | CatchingUp, Move::Fail) => Failed,
-            _ => return Err(IllegalMove { state: self, what }),
+            _ => return illegal,
         })
     }
 
@@ -143,7 +159,7 @@ mod tests {
     #[test]
     fn the_table_is_as_it_is_documented() {
         let mut table = String::new();
-        for verb in [Verb::Rebuild, Verb::Replay, Verb::Verify] {
+        for verb in [Verb::Rebuild, Verb::Replay, Verb::Jump, Verb::Verify] {
             for state in State::ALL {
                 let moves = Move::ALL.into_iter().filter_map(|what| {
                     state.after(what, verb).ok().map(|after| format!("{what:?} → {after}"))
@@ -153,6 +169,15 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_jump_is_cancelled_only_before_live_has_moved_and_it_is_said_why() {
+        assert_eq!(State::Planned.after(Move::Cancel, Verb::Jump), Ok(State::Cancelled));
+        for state in [State::Running, State::Paused] {
+            let error = state.after(Move::Cancel, Verb::Jump).expect_err("it would be missing");
+            assert!(error.to_string().contains("let it end, or pause it"), "{error}");
+        }
     }
 
     #[test]
@@ -170,8 +195,11 @@ mod tests {
     fn every_state_that_is_not_over_can_be_left() {
         for verb in Verb::ALL {
             for state in State::ALL.into_iter().filter(|state| !state.is_over()) {
-                assert_eq!(state.after(Move::Cancel, verb), Ok(State::Cancelled));
                 assert_eq!(state.after(Move::Fail, verb), Ok(State::Failed));
+                // What a jump has begun to fill would be missing without anybody's knowing.
+                if verb != Verb::Jump {
+                    assert_eq!(state.after(Move::Cancel, verb), Ok(State::Cancelled));
+                }
             }
         }
     }
