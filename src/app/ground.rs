@@ -76,9 +76,7 @@ impl JobGround {
             Err(ChangeError::Refused(Refusal::Exists(id))) => {
                 let known = self.graphs.generations.read().await.map_err(|error| later(&error))?;
                 let known = known.generations.get(&id);
-                let ours = known.is_some_and(|known| {
-                    known.created_ms == record.created_ms && known.fingerprint == record.fingerprint
-                });
+                let ours = known.is_some_and(|known| is_of_one_job(known, record));
                 let other = format!("generation {id} exists already: name another, or retire it");
                 if ours { Ok(()) } else { Err(Unready::Never(other)) }
             }
@@ -144,6 +142,13 @@ impl JobGround {
     fn followed(&self, id: GenerationId) -> Option<Followed> {
         self.graphs.following.as_ref().and_then(|part: &FollowingPart| part.all().remove(&id))
     }
+}
+
+/// Whether a record that there is was written by the job that would write this one, which it may have built since.
+fn is_of_one_job(known: &Record, new: &Record) -> bool {
+    let place = |record: &Record| (record.created_ms, record.follows_from, record.as_of);
+    let built = known.building.is_none() || known.building == new.building;
+    built && known.fingerprint == new.fingerprint && place(known) == place(new)
 }
 
 fn later(error: &dyn std::error::Error) -> Unready {

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, PATIENCE, ndjson};
@@ -23,6 +25,8 @@ pub struct Load {
     stop: CancellationToken,
     counts: Arc<Counts>,
     seed: Arc<Seed>,
+    /// Between two requests of a producer, at least.
+    pause: Duration,
     producers: JoinSet<Produced>,
 }
 
@@ -53,11 +57,23 @@ pub fn numbered(user: &str, number: u64) -> Value {
 impl Load {
     /// Starts HTTP producers; their users are `<name>-0` and so on.
     pub fn start(name: &'static str, client: &Client, posters: usize, seed: &Arc<Seed>) -> Self {
+        Self::start_gently(name, client, posters, seed, Duration::ZERO)
+    }
+
+    /// The same, with a pause between two requests of a producer.
+    pub fn start_gently(
+        name: &'static str,
+        client: &Client,
+        posters: usize,
+        seed: &Arc<Seed>,
+        pause: Duration,
+    ) -> Self {
         let mut load = Self {
             name,
             stop: CancellationToken::new(),
             counts: Arc::default(),
             seed: seed.clone(),
+            pause,
             producers: JoinSet::new(),
         };
         for _ in 0..posters {
@@ -70,14 +86,15 @@ impl Load {
     /// Adds one that publishes to the stream itself and waits for each acknowledgement.
     pub fn publish_directly(&mut self, context: Context) {
         let (user, stop, counts) = (self.next_user(), self.stop.clone(), self.counts.clone());
-        self.producers.spawn(publish(user, context, stop, counts));
+        self.producers.spawn(publish(user, context, stop, counts, Pace::of(self.pause)));
     }
 
     fn poster(&self, client: Client) -> Poster {
         let produced =
             Produced { user: self.next_user(), accepted: Vec::new(), unsure: HashSet::new() };
         let (stop, counts, seed) = (self.stop.clone(), self.counts.clone(), self.seed.clone());
-        Poster { client, stop, counts, seed, next: 0, produced }
+        let pace = Pace::of(self.pause);
+        Poster { client, stop, counts, seed, pace, next: 0, produced }
     }
 
     fn next_user(&self) -> String {
@@ -138,11 +155,31 @@ impl Produced {
     }
 }
 
+/// Holds a producer to one request in so long; the first call waits for nothing.
+pub struct Pace(Option<Interval>);
+
+impl Pace {
+    pub fn of(pause: Duration) -> Self {
+        Self((!pause.is_zero()).then(|| {
+            let mut clock = tokio::time::interval(pause);
+            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            clock
+        }))
+    }
+
+    pub async fn wait(&mut self) {
+        if let Some(clock) = &mut self.0 {
+            clock.tick().await;
+        }
+    }
+}
+
 struct Poster {
     client: Client,
     stop: CancellationToken,
     counts: Arc<Counts>,
     seed: Arc<Seed>,
+    pace: Pace,
     next: u64,
     produced: Produced,
 }
@@ -151,6 +188,7 @@ impl Poster {
     /// Posts single events and small batches. What gets no answer is sent again, or given up, by chance.
     async fn run(mut self) -> Produced {
         while !self.stop.is_cancelled() {
+            self.pace.wait().await;
             let count = if self.seed.pick(0..3) == 0 { self.seed.pick(2..7) } else { 1 };
             let events: Vec<Value> = (self.next..self.next + count)
                 .map(|number| numbered(&self.produced.user, number))
@@ -211,12 +249,14 @@ async fn publish(
     context: Context,
     stop: CancellationToken,
     counts: Arc<Counts>,
+    mut pace: Pace,
 ) -> Produced {
     let mut produced = Produced { user, accepted: Vec::new(), unsure: HashSet::new() };
     for number in 0.. {
         if stop.is_cancelled() {
             break;
         }
+        pace.wait().await;
         let event = numbered(&produced.user, number);
         let id = event["eventId"].as_str().expect("a text").to_owned();
         let mut headers = HeaderMap::new();

@@ -6,6 +6,7 @@ pub mod client;
 pub mod events;
 pub mod jobs;
 pub mod load;
+pub mod mixed;
 pub mod nats;
 pub mod ports;
 pub mod proof;

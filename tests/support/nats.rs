@@ -8,11 +8,17 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
+use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::ports::free_port;
 use super::{eventually, holds_within};
+
+/// Messages that are read at once when a stream is looked at.
+const LOOKS: usize = 64;
 
 /// A running, or stopped, server.
 pub struct NatsServer {
@@ -218,16 +224,36 @@ pub struct Stored {
 pub async fn stored(context: &Context) -> Vec<Stored> {
     let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
     let state = stream.info().await.expect("the stream answers").state.clone();
-    let mut all = Vec::new();
-    for sequence in state.first_sequence..=state.last_sequence {
-        let message = stream.direct_get(sequence).await.expect("the message is there");
-        let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
-        all.push(Stored {
-            sequence,
-            subject: message.subject.to_string(),
-            message_id: id.to_owned(),
-            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+    let reading =
+        futures_util::stream::iter(state.first_sequence..=state.last_sequence).map(|sequence| {
+            let stream = &stream;
+            async move {
+                let message = stream.direct_get(sequence).await.expect("the message is there");
+                let id = message.headers.get("Nats-Msg-Id").map_or("", |value| value.as_str());
+                Stored {
+                    sequence,
+                    subject: message.subject.to_string(),
+                    message_id: id.to_owned(),
+                    payload: String::from_utf8_lossy(&message.payload).into_owned(),
+                }
+            }
         });
+    reading.buffered(LOOKS).collect().await
+}
+
+/// Has everything that waits in RETRY be due now, as if its time had passed.
+pub async fn hurry_retries(context: &Context) {
+    let Ok(mut stream) = context.get_stream("RETRY").await else { return };
+    let state = stream.info().await.expect("the stream answers").state.clone();
+    for sequence in state.first_sequence..=state.last_sequence {
+        // Most sequences are gone by now.
+        let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+        if message.subject.starts_with("retry.wait.") {
+            let mut headers = message.headers.clone();
+            let now = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time");
+            headers.insert("Nats-Schedule", format!("@at {now}").as_str());
+            let sent = context.publish_with_headers(message.subject, headers, message.payload);
+            sent.await.expect("it is sent").await.expect("it is stored");
+        }
     }
-    all
 }

@@ -17,6 +17,21 @@ impl Seed {
         Self(Mutex::new(seed))
     }
 
+    /// Returns one of its own, so that what shares this one does not change what that one chooses.
+    pub fn fork(&self) -> Self {
+        Self(Mutex::new(self.pick(0..u64::MAX)))
+    }
+
+    /// Returns one of some choices.
+    pub fn one_of<'c, T>(&self, choices: &'c [T]) -> &'c T {
+        &choices[self.pick(0..choices.len() as u64) as usize]
+    }
+
+    /// Says yes once in so many times.
+    pub fn once_in(&self, times: u64) -> bool {
+        self.pick(0..times) == 0
+    }
+
     /// Returns a number of a range.
     pub fn pick(&self, range: std::ops::Range<u64>) -> u64 {
         let mut state = self.0.lock().expect("no holder panics");

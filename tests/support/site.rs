@@ -148,33 +148,15 @@ impl Site {
         ArangoStore::new(database, Arc::new(EventTypes::builtin()))
     }
 
-    /// What a graph in memory holds after all events of the log.
-    pub async fn truth(&self) -> Documents {
-        let types = Arc::new(EventTypes::builtin());
-        let decoder = Decoder::new(Parser::new(types.clone(), Upcasters::shipped()));
-        let projection = Projection::new(types.clone());
-        let memory = MemoryStore::new(types);
-        let (epoch, messages) = log(&self.nats.jetstream().await).await;
-        for message in &messages {
-            let recorded = Recorded {
-                subject: message.subject.as_str(),
-                message_id: message.headers.get("Nats-Msg-Id").map(async_nats::HeaderValue::as_str),
-                payload: &message.payload,
-                sequence: message.sequence,
-                time_ms: (message.time.unix_timestamp_nanos() / 1_000_000) as i64,
-            };
-            if let Ok(event) = decoder.decode(&epoch, &recorded) {
-                let mut puts = Vec::new();
-                projection.project(&event, &mut puts);
-                Store::apply(&memory, &puts).await;
-            }
-        }
-        documents(&memory).await
-    }
-
     /// Holds that a generation's database is what the log says, document by document; returns it.
     pub async fn holds_the_log(&self, generation: &str) -> Documents {
-        let (truth, found) = (self.truth().await, documents(&self.store(generation)).await);
+        self.holds_the_log_below(generation, u64::MAX).await
+    }
+
+    /// The same of the log below a sequence.
+    pub async fn holds_the_log_below(&self, generation: &str, below: u64) -> Documents {
+        let truth = documents(&graph_below(&self.nats.jetstream().await, below).await).await;
+        let found = documents(&self.store(generation)).await;
         let differ: Vec<_> =
             truth.iter().filter(|(key, document)| found.get(*key) != Some(*document)).collect();
         let strange: Vec<_> = found.iter().filter(|(key, _)| !truth.contains_key(*key)).collect();
@@ -236,6 +218,30 @@ pub fn is_drained(status: &Value, generation: &str) -> bool {
         && graph["retrying"] == 0
         && status["nats"]["lastSeq"].is_u64()
         && graph["appliedThrough"] == status["nats"]["lastSeq"]
+}
+
+/// What the log says: a graph in memory of all events below a sequence.
+pub async fn graph_below(context: &Context, below: u64) -> MemoryStore {
+    let types = Arc::new(EventTypes::builtin());
+    let decoder = Decoder::new(Parser::new(types.clone(), Upcasters::shipped()));
+    let projection = Projection::new(types.clone());
+    let memory = MemoryStore::new(types);
+    let (epoch, messages) = log(context).await;
+    for message in messages.iter().filter(|message| message.sequence < below) {
+        let recorded = Recorded {
+            subject: message.subject.as_str(),
+            message_id: message.headers.get("Nats-Msg-Id").map(async_nats::HeaderValue::as_str),
+            payload: &message.payload,
+            sequence: message.sequence,
+            time_ms: (message.time.unix_timestamp_nanos() / 1_000_000) as i64,
+        };
+        if let Ok(event) = decoder.decode(&epoch, &recorded) {
+            let mut puts = Vec::new();
+            projection.project(&event, &mut puts);
+            Store::apply(&memory, &puts).await;
+        }
+    }
+    memory
 }
 
 /// Everything that a store holds.

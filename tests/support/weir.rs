@@ -217,10 +217,24 @@ impl Weir {
         }
     }
 
+    /// Has it do nothing until it is thawed or killed.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Has a frozen one go on, as if no time had passed.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("weir runs");
+        kill_process(Pid::from_child(child), signal).expect("our own child can be signalled");
+    }
+
     /// Asks it to stop, as an operator does.
     pub fn terminate(&self) {
-        let child = self.child.as_ref().expect("weir runs");
-        kill_process(Pid::from_child(child), Signal::TERM).expect("our own child can be signalled");
+        self.signal(Signal::TERM);
     }
 
     /// Waits until it has ended by itself.

@@ -37,7 +37,7 @@ impl<G: Ground> Planner<G> {
         let view = self.ground.generations().read().await?;
         let jobs = self.jobs.list().await?;
         let generation = resolve::generation(request, &view, &jobs)?;
-        self.may_switch(request, generation, &view, &jobs).await?;
+        self.is_allowed(request, generation, &view, &jobs).await?;
         let state = self.log.state().await?;
         let epoch = state.epoch.clone().ok_or(PlanError::NoLog)?.as_str().to_owned();
         let as_of = view.generations.get(&generation).and_then(|record| record.as_of);
@@ -73,13 +73,17 @@ impl<G: Ground> Planner<G> {
         Ok(job)
     }
 
-    async fn may_switch(
+    async fn is_allowed(
         &self,
         request: &Request,
         id: GenerationId,
         view: &View,
         jobs: &[Job],
     ) -> Result<(), PlanError> {
+        if request.verb == Verb::Verify {
+            let facts = Facts { view: view.clone(), jobs, ..Facts::default() };
+            return Ok(facts.may_verify(id)?);
+        }
         if !matches!(request.verb, Verb::Promote | Verb::Rollback | Verb::Retire) {
             return Ok(());
         }

@@ -61,6 +61,8 @@ async fn finish<G: Ground>(hand: &Hand<G>) -> Result<(), Halt> {
         match account::check(job) {
             Ok(()) => {
                 job.pace.seconds_left = None;
+                // What slowed it down is over.
+                job.note = None;
                 job.make(Move::Read, clock::now_ms())
             }
             Err(error) => {

@@ -8,10 +8,10 @@ use super::range;
 use super::switch::{Switched, switch_to};
 use super::throttle::Throttle;
 use crate::clock;
-use crate::generation::{ChangeError, Record, Verified};
+use crate::generation::{ChangeError, GenerationId, Record, Verified};
 use crate::limits::PROMOTE_LAG_EVENTS;
 use crate::replay::ground::{Graph, Ground, Live, Unready};
-use crate::replay::job::{Job, Pace, Report};
+use crate::replay::job::{Job, JobId, Pace, Report, Verb};
 use crate::replay::split::split;
 use crate::replay::state::{Move, State};
 use crate::replay::verify::{Aside, verify_paced};
@@ -141,6 +141,7 @@ async fn prove<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<()
 
 /// Compares, and writes down the report.
 async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<Report, Halt> {
+    let before = hand.shared.jobs.list().await?;
     let (read, of) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut progress = |now: u64, all: u64| {
         read.store(now, Ordering::Relaxed);
@@ -178,6 +179,12 @@ async fn compare<G: Ground>(hand: &Hand<G>, job: &Job, graph: &Graph) -> Result<
         }
     };
     let report = Box::pin(hand.unless_halted(compared)).await??;
+    // Live is past a gap that is not filled yet, so that what it lacks looks like a difference.
+    if report.differences() > 0
+        && let Some(jump) = gap(job.generation, &before, &hand.shared.jobs.list().await?)
+    {
+        return Err(Halt::Wait(format!("job {jump} fills a gap: it is compared again after that")));
+    }
     let told = |job: &mut Job| {
         (job.note, job.report) = (None, Some(report.clone()));
         job.pace = Pace { seconds_left: None, ..throttle.pace(0) };
@@ -193,6 +200,14 @@ fn told_of(read: u64, of: u64) -> String {
         return "waits until live has applied what is to be compared".to_owned();
     }
     format!("compares with the log: {read} of {of} events")
+}
+
+/// The jump of a generation that was not over when its jobs were listed before, or came since.
+fn gap(id: GenerationId, before: &[Job], now: &[Job]) -> Option<JobId> {
+    let jumps = |job: &&Job| job.verb == Verb::Jump && job.generation == id;
+    let was_over =
+        |jump: &Job| before.iter().any(|known| known.id == jump.id && known.state.is_over());
+    now.iter().filter(jumps).find(|jump| !was_over(jump)).map(|jump| jump.id.clone())
 }
 
 fn differences(report: &Report) -> Option<String> {
@@ -227,6 +242,8 @@ async fn switch_when_ready<G: Ground>(hand: &Hand<G>, job: &Job) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::job::Range;
+    use crate::replay::request::Request;
 
     #[test]
     fn live_is_moved_forwards_alone() {
@@ -235,5 +252,24 @@ mod tests {
         assert!(!is_behind(&live(99), 100), "the next it applies is the one it would be moved to");
         assert!(!is_behind(&live(500), 100));
         assert!(!is_behind(&live(u64::MAX), 100));
+    }
+
+    fn job(verb: Verb, id: &str, state: State) -> Job {
+        let generation = GenerationId::FIRST;
+        let job = Job::of(Request::new(verb), generation, Range { from: 1, to: 2 }, "e", 1);
+        Job { id: JobId(id.to_owned()), state, ..job }
+    }
+
+    #[test]
+    fn a_jump_that_was_open_during_a_comparison_may_explain_what_is_missing() {
+        let jump = |state| job(Verb::Jump, "jump-1", state);
+        let found = |before: &[Job], now: &[Job]| gap(GenerationId::FIRST, before, now).is_some();
+        assert!(found(&[jump(State::Running)], &[jump(State::Running)]));
+        assert!(found(&[jump(State::Running)], &[jump(State::Done)]), "it ended meanwhile");
+        assert!(found(&[], &[jump(State::Done)]), "it came and ended meanwhile");
+        assert!(!found(&[jump(State::Done)], &[jump(State::Done)]));
+        assert!(!found(&[], &[job(Verb::Replay, "replay-1", State::Running)]));
+        let other = GenerationId::parse("g2").expect("valid");
+        assert_eq!(gap(other, &[], &[jump(State::Running)]), None);
     }
 }

@@ -22,7 +22,7 @@ use crate::support::nats::NatsServer;
 use crate::support::site::Documents;
 
 /// Waits until everything that a gateway has is in the stream.
-async fn published(gateway: &Client) -> Value {
+pub async fn published(gateway: &Client) -> Value {
     let all = |status: &Value| {
         status["relay"]["sound"] == true
             && status["nats"]["lastSeq"].is_u64()

@@ -6,6 +6,7 @@ use crate::support::client::{Client, PATIENCE, text};
 use crate::support::eventually;
 use crate::support::jobs::account_closes;
 use crate::support::load::numbered;
+use crate::support::nats::NatsServer;
 use crate::support::weir::Weir;
 
 /// Events in the log of a test.
@@ -133,4 +134,38 @@ async fn pages_of_others_and_whoever_lacks_the_token_cannot_operate() {
     };
     eventually("a job is planned", PATIENCE, planned).await;
     assert!(!weir.log().contains("sesame"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_was_paused_while_it_caught_up_goes_on_to_its_end() {
+    let server = NatsServer::start();
+    let weir = Weir::dev().nats(&server).start().await;
+    let client = weir.client();
+    fill(&client, "ann", 200).await;
+    let id = text(&client.run_job(&json!({ "verb": "rebuild" }), "done").await["id"]);
+    // As it is written while it is paused at its end: its generation is built.
+    let jobs = server.jetstream().await.get_key_value("WEIR_JOBS").await.expect("the bucket");
+    let key = format!("job.{id}");
+    let job = jobs.get(&key).await.expect("it answers").expect("it is there");
+    let mut job: Value = serde_json::from_slice(&job).expect("JSON");
+    job["state"] = json!("paused");
+    jobs.put(&key, job.to_string().into()).await.expect("it is written");
+
+    assert_eq!(client.tell_job(&id, "resume").await.status, 200);
+    account_closes(&client.job_is(&id, "done").await);
+    client.verified("g2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_that_is_not_built_yet_is_not_compared_with_the_log() {
+    let weir = filled().await;
+    let client = weir.client();
+    let id = client.begin_job(&json!({ "verb": "rebuild", "rate": 500 })).await;
+    client.job_when(&id, "it runs", |job| job["state"] == "running").await;
+    let request = json!({ "verb": "verify", "generation": "g2" });
+    let refused = client.ask_job(&request).await;
+    assert_eq!((refused.status, text(&refused.body["code"]).as_str()), (409, "refused"));
+    client.limit_job(&id, &json!({ "rate": null })).await;
+    client.job_is(&id, "done").await;
+    client.verified("g2").await;
 }

@@ -54,6 +54,8 @@ async fn a_jump_over_a_backlog_has_the_newest_at_once_and_loses_nothing() {
     client.status_when("live is at the newest", caught_up).await;
     let open = client.ask_job(&json!({ "verb": "jump" })).await;
     assert_eq!(open.status, 409, "one gap at a time: {:#}", open.body);
+    let cancelled = client.tell_job(&id, "cancel").await;
+    assert_eq!(cancelled.status, 409, "the gap would be missing: {:#}", cancelled.body);
     post("late", 10).await;
     site.stand_in().clear_faults();
     let job = client.job_is(&id, "done").await;

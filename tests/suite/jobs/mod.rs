@@ -1,5 +1,6 @@
 //! Jobs in real processes: rebuilt, promoted, rolled back, paused and killed while events flow.
 
+mod chaos;
 mod control;
 mod fixed;
 mod jump;
