@@ -220,9 +220,16 @@ pub struct Stored {
     pub payload: String,
 }
 
+/// One that waits longer: a whole log is read on a machine that is busy.
+pub fn patient(context: &Context) -> Context {
+    let mut patient = context.clone();
+    patient.set_timeout(Duration::from_secs(30));
+    patient
+}
+
 /// Returns everything the stream of events holds, in its order.
 pub async fn stored(context: &Context) -> Vec<Stored> {
-    let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
+    let mut stream = patient(context).get_stream("EVENTS").await.expect("the stream is there");
     let state = stream.info().await.expect("the stream answers").state.clone();
     let reading =
         futures_util::stream::iter(state.first_sequence..=state.last_sequence).map(|sequence| {

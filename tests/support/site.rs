@@ -20,7 +20,7 @@ use weir::store::memory::MemoryStore;
 
 use super::arango::{StandIn, Target};
 use super::client::{Client, PATIENCE};
-use super::nats::NatsServer;
+use super::nats::{NatsServer, patient};
 use super::weir::{Builder, command};
 
 /// Messages that are read at once when a log is looked at.
@@ -258,7 +258,7 @@ pub async fn documents(store: &impl Store) -> Documents {
 
 /// The log's epoch, and all its messages.
 async fn log(context: &Context) -> (String, Vec<async_nats::jetstream::message::StreamMessage>) {
-    let mut stream = context.get_stream("EVENTS").await.expect("the stream is there");
+    let mut stream = patient(context).get_stream("EVENTS").await.expect("the stream is there");
     let info = stream.info().await.expect("the stream answers").clone();
     let epoch = info.config.metadata.get("weir.epoch").cloned().unwrap_or_default();
     let reading = futures_util::stream::iter(info.state.first_sequence..=info.state.last_sequence)

@@ -136,14 +136,14 @@ async fn poll_lag<G: Ground>(ground: G, lag: watch::Sender<Option<f64>>) {
     loop {
         let active = ground.generations().view().active_id();
         let live = tokio::time::timeout(SILENCE, ground.live(active)).await;
-        lag.send_replace(lag_of(live.ok()));
+        lag.send_replace(lag_of(live.as_ref().ok()));
         tokio::time::sleep(LOOK).await;
     }
 }
 
 /// The lag as the governor takes it. A server that does not answer in time has more to do than it can, so that is
 /// over any limit; that live cannot tell here says nothing.
-fn lag_of(answered: Option<Result<Live, Unready>>) -> Option<f64> {
+fn lag_of(answered: Option<&Result<Live, Unready>>) -> Option<f64> {
     match answered {
         None => Some(f64::INFINITY),
         Some(Ok(live)) => Some(live.lag_ms),
@@ -158,9 +158,9 @@ mod tests {
     #[test]
     fn silence_slows_and_not_knowing_holds() {
         let control = Control { live_lag_ms: 200, rate: None };
-        let allowed = |answered| {
+        let allowed = |answered: Option<Result<Live, Unready>>| {
             let mut governor = Governor::new(control);
-            (governor.allowed(), governor.step(lag_of(answered), 20_000.0, 0.25))
+            (governor.allowed(), governor.step(lag_of(answered.as_ref()), 20_000.0, 0.25))
         };
         let (before, silent) = allowed(None);
         assert!(silent <= before / 2.0);

@@ -158,7 +158,7 @@ impl Chaos {
 
     fn everything_is_well(&mut self) {
         self.heal();
-        self.thaw(Instant::now() + Duration::from_secs(3_600));
+        self.thaw(Instant::now() + Duration::from_hours(1));
     }
 }
 
@@ -189,8 +189,9 @@ async fn whatever_happens_to_projectors_servers_and_jobs_every_database_is_what_
     }
     chaos.everything_is_well();
     let (produced, accepted) = (load.stop().await, mixed.stop().await);
-    ends_right(&chaos, &produced.iter().flat_map(|p| p.accepted.clone()).chain(accepted).collect())
-        .await;
+    let accepted: Vec<String> =
+        produced.iter().flat_map(|p| p.accepted.clone()).chain(accepted).collect();
+    ends_right(&chaos, &accepted).await;
     let answers = readers.stop().await;
     let seen = |status: &Value| {
         let graph = &status["generations"][0];
@@ -203,7 +204,7 @@ async fn whatever_happens_to_projectors_servers_and_jobs_every_database_is_what_
     println!("{}{answers} answers to readers", chaos.operator.table);
 }
 
-async fn ends_right(chaos: &Chaos, accepted: &Vec<String>) {
+async fn ends_right(chaos: &Chaos, accepted: &[String]) {
     let (site, operator) = (&chaos.site, &chaos.operator);
     published(&chaos.gateway.client()).await;
     let context = site.nats.jetstream().await;
