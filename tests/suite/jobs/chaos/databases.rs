@@ -76,8 +76,8 @@ impl Chaos {
             4..=6 => self.freeze_projector(),
             7 => self.kill_gateway().await,
             8 | 9 => self.restart_nats(load).await,
-            10..=13 => self.fail(),
-            14..=16 => self.heal(),
+            10..=12 => self.fail(),
+            13 | 14 => self.heal(),
             _ => self.operator.act().await,
         }
     }

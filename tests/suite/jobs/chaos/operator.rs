@@ -64,16 +64,16 @@ impl Operator {
 
     /// Asks for something.
     pub async fn act(&mut self) {
-        match self.seed.pick(0..20) {
+        match self.seed.pick(0..22) {
             0..=2 => self.replay().await,
             3..=5 => self.rebuild().await,
-            6 | 7 => self.promote().await,
-            8 => self.ask(&json!({ "verb": "rollback" })).await,
-            9 => self.ask(&json!({ "verb": "jump" })).await,
-            10 => self.verify().await,
-            11 => self.ask(&json!({ "verb": "redrive" })).await,
-            12 | 13 => self.retire().await,
-            14..=17 => self.tell().await,
+            6..=8 => self.promote().await,
+            9 | 10 => self.ask(&json!({ "verb": "rollback" })).await,
+            11 => self.ask(&json!({ "verb": "jump" })).await,
+            12 => self.verify().await,
+            13 => self.ask(&json!({ "verb": "redrive" })).await,
+            14 | 15 => self.retire().await,
+            16..=19 => self.tell().await,
             _ => self.limit().await,
         }
     }
@@ -123,7 +123,7 @@ impl Operator {
     }
 
     async fn promote(&mut self) {
-        let Some(generation) = self.any_generation().await else { return };
+        let Some(generation) = self.any_other().await else { return self.rebuild().await };
         let unverified = self.seed.once_in(2);
         let request =
             json!({ "verb": "promote", "generation": generation, "unverified": unverified });
@@ -136,7 +136,7 @@ impl Operator {
     }
 
     async fn retire(&mut self) {
-        let Some(generation) = self.any_generation().await else { return };
+        let Some(generation) = self.any_other().await else { return };
         let force = self.seed.once_in(2);
         self.ask(&json!({ "verb": "retire", "generation": generation, "force": force })).await;
     }
@@ -201,15 +201,21 @@ impl Operator {
         (!jobs.is_empty()).then(|| text(&self.seed.one_of(&jobs)["id"]))
     }
 
-    async fn generations(&self) -> Vec<String> {
+    async fn generations(&self) -> Vec<Value> {
         let status = self.get("/admin/status").await.unwrap_or_default();
-        let graphs = status["generations"].as_array().cloned().unwrap_or_default();
-        graphs.iter().map(|graph| text(&graph["id"])).collect()
+        status["generations"].as_array().cloned().unwrap_or_default()
     }
 
     async fn any_generation(&self) -> Option<String> {
         let all = self.generations().await;
-        (!all.is_empty()).then(|| self.seed.one_of(&all).clone())
+        (!all.is_empty()).then(|| text(&self.seed.one_of(&all)["id"]))
+    }
+
+    /// One that does not answer.
+    async fn any_other(&self) -> Option<String> {
+        let mut others = self.generations().await;
+        others.retain(|graph| graph["state"] != "active");
+        (!others.is_empty()).then(|| text(&self.seed.one_of(&others)["id"]))
     }
 
     async fn last_sequence(&self) -> u64 {
