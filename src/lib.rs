@@ -17,6 +17,7 @@ pub mod wal;
 
 pub mod store;
 
+pub mod access;
 pub mod gateway;
 pub mod generation;
 pub mod projector;

@@ -454,3 +454,12 @@ pub const RECONCILE_PATIENCE: std::time::Duration = std::time::Duration::from_mi
 
 /// Largest request for a job, in bytes: 200 event types with long names fit many times.
 pub const JOB_REQUEST_BYTES: usize = 256 * 1024;
+
+/// Longest `Idempotency-Key`, in bytes (inclusive): a UUID has 36.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// Bytes that are unpacked of a compressed body at once: what a bomb can do before it is counted.
+pub const UNPACKED_PIECE_BYTES: usize = 64 * 1024;
+
+/// Largest window of a zstd body, as a power of two: 8 MiB, what the format asks every reader to have.
+pub const ZSTD_WINDOW_LOG: u32 = 23;

@@ -3,8 +3,10 @@
 use super::options::{self, Layout};
 use super::rules::Rules;
 use super::wire::Wire;
+use crate::access::Access;
 use crate::config::Settings;
 use crate::gateway::Gateway;
+use crate::http::BodyBudget;
 use crate::relay::{self, Relay};
 use crate::wal::Wal;
 
@@ -28,12 +30,21 @@ impl Inlet {
         layout: &Layout,
         rules: &Rules,
         wire: &Wire,
+        access: &Access,
+        budget: BodyBudget,
     ) -> anyhow::Result<Self> {
         let wal_options = options::wal(settings, layout);
         let wal = tokio::task::spawn_blocking(move || Wal::open(wal_options)).await??;
         let log = wire.open("relay").await?;
         let (relay, handle) = Relay::build(options::relay(settings, layout), wal.clone(), log)?;
-        let gateway = Gateway::new(wal.clone(), rules.parser.clone(), options::gateway(settings));
+        let gateway = Gateway::new(
+            wal.clone(),
+            handle.cursor(),
+            rules.parser.clone(),
+            access.clone(),
+            budget,
+            options::gateway(settings),
+        );
         Ok(Self { gateway, relay, part: InletPart { wal, relay: handle } })
     }
 }

@@ -113,7 +113,12 @@ pub(super) fn gateway(settings: &Settings) -> gateway::Options {
         chunk_deadline: from.chunk_timeout,
         total_deadline: from.body_timeout,
     };
-    gateway::Options { body, batch_events: from.batch_events }
+    gateway::Options {
+        body,
+        batch_events: from.batch_events,
+        ack_timeout: from.ack_timeout,
+        hash_key: settings.privacy.hash_key.clone(),
+    }
 }
 
 pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {

@@ -3,6 +3,8 @@
 //! All roles are this code with more or fewer parts. Ports are bound before anything is built, so that a
 //! mistake is told before anything has happened.
 
+use std::collections::HashSet;
+
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
@@ -19,11 +21,12 @@ use super::status::Parts;
 use super::tasks::{Stages, every};
 use super::wire::Wire;
 use super::{fill, jobs, watch};
+use crate::access::Access;
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::{App, Bound, bind, serve};
+use crate::http::{App, Bound, Cors, bind, serve};
 use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -101,7 +104,17 @@ impl Built {
         let log = wire.open("control").await?;
         let mut inlet = None;
         if roles.has(Role::Gateway) {
-            inlet = Some(Inlet::build(settings, layout, &rules, &wire).await?);
+            inlet = Some(
+                Inlet::build(
+                    settings,
+                    layout,
+                    &rules,
+                    &wire,
+                    &crate::access::Access::open(),
+                    crate::http::BodyBudget,
+                )
+                .await?,
+            );
         }
         let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
         let parts = Parts {
@@ -121,6 +134,7 @@ impl Built {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let Self { parts, inlet, graphs } = self;
+        let access = Access::open();
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -136,7 +150,7 @@ impl Built {
         let guard = Guard::new(settings.admin.token.clone(), &settings.admin.listen);
         let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
         if let Some(bound) = ports.public {
-            let app = public_app(gateway, query, &console);
+            let app = public_app(gateway, query, &console).cors(cors(settings, access.clone()));
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
             stages.listeners.spawn("the public listener", async move {
                 serve(bound, app, options, token).await;
@@ -202,6 +216,12 @@ fn query(parts: &Parts) -> Option<Query> {
     parts.graphs.as_ref()?.served.clone().map(Query::new)
 }
 
+/// Pages of the origins that are configured, and of those that a key names.
+fn cors(settings: &Settings, access: Access) -> Cors {
+    let origins: HashSet<String> = settings.cors.origins.iter().cloned().collect();
+    Cors::new(move |origin| origins.contains(origin) || access.allowed_origin(origin))
+}
+
 fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {
     let routes = console.health_routes();
     let routes = match query {
@@ -211,7 +231,7 @@ fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -
     let app = App::new(routes);
     match gateway {
         Some(gateway) => app.fast_path(
-            |request| request.uri().path() == "/ingest",
+            |request| Gateway::serves(request.uri().path()),
             move |request| Box::pin(gateway.clone().handle(request)),
         ),
         None => app,

@@ -295,6 +295,12 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             text.is_some_and(|text| names.contains(&text)),
             &format!("use {}", names.join(" or ")),
         ),
+        Kind::Origins => listed(value)
+            .filter(|origins| origins.iter().all(|origin| is_origin(origin)))
+            .map(|origins| (Value::from(origins.clone()), origins.join(", ")))
+            .ok_or_else(|| {
+                refuse("write origins as https://shop.example, with commas between".into())
+            }),
         Kind::LogFilter => words(
             text.is_some_and(|text| !text.is_empty() && EnvFilter::try_new(text).is_ok()),
             "write a level or a list as info,weir=debug",
@@ -355,6 +361,22 @@ fn is_http_url(text: &str) -> bool {
                 && (!rest.contains(':') || is_address(rest))
         }
     })
+}
+
+/// Reads a list of texts, or one text with commas between.
+fn listed(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(_, all) => all.iter().map(|each| each.as_str().map(str::to_owned)).collect(),
+        other => {
+            let parts = other.as_str()?.split(',').map(str::trim);
+            Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        }
+    }
+}
+
+/// An origin as browsers send it: lower case, without a path. `*` and `null` are none.
+fn is_origin(text: &str) -> bool {
+    is_http_url(text) && text.bytes().all(|byte| !byte.is_ascii_uppercase())
 }
 
 fn is_name(text: &str, most: usize) -> bool {

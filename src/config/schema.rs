@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Duration(u64, u64),
     Count(u64, u64),
     Choice(&'static [&'static str]),
+    /// Origins of pages, `https://host[:port]`: a list, or a text with commas between.
+    Origins,
     LogFilter,
 }
 
@@ -90,6 +92,10 @@ pub(super) const FIELDS: &[Field] = &[
         Kind::Count(1, 100_000),
         Default::Number(HTTP_BATCH_EVENTS as u64),
     ),
+    field("gateway.ack_timeout", Kind::Duration(10, HOUR), Default::Number(5 * SECOND)),
+    field("cors.origins", Kind::Origins, Default::None),
+    field("privacy.hash_key", Kind::Secret, Default::None),
+    field("privacy.hash_key_file", Kind::Path, Default::None),
     field("api.listen", Kind::Address, Default::Text("127.0.0.1:8082")),
     field("admin.listen", Kind::Address, Default::Text("127.0.0.1:8081")),
     field("admin.token", Kind::Secret, Default::None),

@@ -134,6 +134,7 @@ fn place_of<'a>(settings: &'a mut Settings, key: &str) -> &'a mut Option<SecretS
         "arango.password" => &mut settings.arango.password,
         "nats.password" => &mut settings.nats.password,
         "nats.token" => &mut settings.nats.token,
+        "privacy.hash_key" => &mut settings.privacy.hash_key,
         _ => unreachable!("every secret of the schema has a place, as a test holds"),
     }
 }

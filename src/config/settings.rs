@@ -17,6 +17,10 @@ pub struct Settings {
     #[serde(with = "millis")]
     pub drain_deadline: Duration,
     pub gateway: GatewaySettings,
+    #[serde(default)]
+    pub cors: CorsSettings,
+    #[serde(default)]
+    pub privacy: PrivacySettings,
     pub api: ApiSettings,
     pub admin: AdminSettings,
     pub nats: NatsSettings,
@@ -48,6 +52,24 @@ pub struct GatewaySettings {
     pub body_timeout: Duration,
     pub body_bytes: usize,
     pub batch_events: usize,
+    /// Longest wait for the stream of a request that asks for it.
+    #[serde(with = "millis")]
+    pub ack_timeout: Duration,
+}
+
+/// Pages of which origins may read answers of the public listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct CorsSettings {
+    /// `https://host[:port]`, as browsers send them, beside those of the keys.
+    #[serde(default)]
+    pub origins: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct PrivacySettings {
+    /// What fields are hashed with that a key has hashed; all gateways need the same.
+    #[serde(skip)]
+    pub hash_key: Option<SecretSource>,
 }
 
 /// The reads of a process that is nothing but an API.

@@ -26,6 +26,8 @@ pub struct Draft<'a> {
     pub retracts: Option<Id<'a>>,
     pub properties: Map<String, Value>,
     pub received_ms: Option<i64>,
+    pub context: Map<String, Value>,
+    pub received_from: Option<super::ReceivedFrom>,
     /// The schema it has after upcasting.
     pub schema: u32,
 }

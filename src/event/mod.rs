@@ -19,7 +19,7 @@ mod types;
 mod upcast;
 mod write;
 
-pub use draft::{Defaults, Draft, Event, Line};
+pub use draft::{DEFAULT_SOURCE, Defaults, Draft, Event, Line};
 pub use id::{Id, IdError};
 pub use issue::{Issue, Issues};
 pub use parse::{ParseError, Parser};
@@ -28,3 +28,16 @@ pub use time::{EventTime, TimeError, format_ms};
 pub use types::{Declared, EventTypes, Kind, TypeError, TypeIndex, TypeSpec, normalise_name};
 pub use upcast::{CURRENT_SCHEMA, UpcastError, Upcaster, Upcasters};
 pub use write::write_event;
+
+/// STUB
+pub enum Parsed<'a> {
+    One(Draft<'a>),
+    Many(Vec<Result<Draft<'a>, Issues>>),
+}
+pub struct CloudAttributes;
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReceivedFrom {
+    pub ip: Option<String>,
+    pub bot: bool,
+    pub key: Option<String>,
+}

@@ -80,6 +80,30 @@ impl Parser {
             .collect())
     }
 
+    /// STUB
+    pub fn parse_document<'a>(&self, json: &'a [u8]) -> Result<super::Parsed<'a>, ParseError> {
+        if json.trim_ascii_start().starts_with(b"[") {
+            return self.parse_array(json).map(super::Parsed::Many);
+        }
+        self.parse(json, None).map(super::Parsed::One)
+    }
+    pub fn parse_cloud_event<'a>(&self, json: &'a [u8]) -> Result<Draft<'a>, ParseError> {
+        self.parse(json, None)
+    }
+    pub fn parse_cloud_batch<'a>(&self, json: &'a [u8]) -> Result<super::Parsed<'a>, ParseError> {
+        self.parse_document(json)
+    }
+    pub fn parse_cloud_binary<'a>(
+        &self,
+        _: &super::CloudAttributes,
+        json: &'a [u8],
+    ) -> Result<Draft<'a>, ParseError> {
+        self.parse(json, None)
+    }
+    pub fn parse_query<'a>(&self, query: &'a str) -> Result<Draft<'a>, ParseError> {
+        self.parse(query.as_bytes(), None)
+    }
+
     fn parse_older<'a>(
         &self,
         json: &[u8],
@@ -156,6 +180,8 @@ impl Parser {
                 retracts,
                 properties: raw.properties,
                 received_ms,
+                context: Map::new(),
+                received_from: None,
                 schema: self.upcasters.current(),
             }),
             _ => Err(issues),
@@ -230,6 +256,8 @@ fn own(draft: Draft<'_>) -> Draft<'static> {
         retracts: draft.retracts.map(Id::into_owned),
         properties: draft.properties,
         received_ms: draft.received_ms,
+        context: draft.context,
+        received_from: draft.received_from,
         schema: draft.schema,
     }
 }

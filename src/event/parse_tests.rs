@@ -168,6 +168,8 @@ proptest! {
             lines: lines.into_iter().map(|(id, value)| Line { item: Id::new(id).expect("valid"), value }).collect(),
             at: None, source: source.and_then(|source| Id::new(source).ok()), value, retracts: None, properties,
             received_ms: received, schema: 1,
+            context: Map::new(),
+            received_from: None,
         };
         let at = EventTime::from_ms(ms).expect("in range");
         let event: Event<'_> = draft.resolve(|| Defaults { id: Id::new(id.clone()).expect("valid"), at, received_ms: None });

@@ -26,6 +26,9 @@ pub enum TimeError {
 }
 
 impl EventTime {
+    /// The first valid moment.
+    pub const FIRST: Self = Self(FIRST_MS);
+
     pub fn from_ms(ms: i64) -> Result<Self, TimeError> {
         if (FIRST_MS..END_MS).contains(&ms) { Ok(Self(ms)) } else { Err(TimeError::OutOfRange) }
     }

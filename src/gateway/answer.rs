@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::prepare::Verdict;
 use super::shape::ACCEPTED;
+use super::wanted::Ack;
 use crate::event::{Issue, ParseError};
 use crate::http::{Problem, ProblemError, json};
 use crate::limits::EVENT_BYTES;
@@ -13,11 +14,41 @@ use crate::wal::AppendError;
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+const LOG_FULL: &str = "the write-ahead log has no room: it takes events again once the stream has taken \
+                        some, or the disk has room";
+
+/// What is wrong with an event that is right, for the key alone.
+const NOT_PERMITTED: [&str; 2] = ["type_not_permitted", "source_not_permitted"];
+
+/// The encodings that are taken, for `Accept-Encoding`.
+const ENCODINGS: &str = "gzip, zstd";
+
 /// How the events of a request were received, once the valid ones are synced.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counts {
     pub accepted: usize,
     pub duplicates: usize,
+    /// What is true of all of them.
+    pub ack: Ack,
+}
+
+impl Ack {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Stream => "stream",
+        }
+    }
+
+    /// The status of an answer that all is well: 200 once nothing is left to be done.
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Disk => StatusCode::ACCEPTED,
+            Self::Stream => StatusCode::OK,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -26,7 +57,7 @@ struct Accepted<'a> {
     status: &'static str,
     accepted: usize,
     duplicates: usize,
-    /// What was promised: the event is on this machine's disk.
+    /// What is promised: on this machine's disk, or in the stream.
     ack: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<&'a str>,
@@ -49,20 +80,31 @@ struct EventError<'a> {
     detail: &'a str,
 }
 
-/// 202: all events are synced, or were before.
+/// 202 or 200: all events are synced, or were before.
 pub(super) fn accepted(counts: Counts, event_id: Option<&str>) -> Response {
-    let Counts { accepted, duplicates } = counts;
+    let Counts { accepted, duplicates, ack } = counts;
     json(
-        StatusCode::ACCEPTED,
+        ack.status(),
         &Accepted {
             status: "accepted",
             accepted,
             duplicates,
-            ack: "disk",
+            ack: ack.name(),
             event_id,
             results: None,
         },
     )
+}
+
+/// 204: the same, to whom only that matters.
+pub(super) fn minimal(preferred: bool) -> Response {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if preferred {
+        let applied = HeaderValue::from_static("return=minimal");
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    response
 }
 
 /// 207: the valid events are synced; each event's result says which those are.
@@ -71,7 +113,7 @@ pub(super) fn mixed(
     verdicts: &[Verdict],
     is_duplicate: impl Fn(&Verdict) -> bool,
 ) -> Response {
-    let Counts { accepted, duplicates } = counts;
+    let Counts { accepted, duplicates, ack } = counts;
     let too_large = format!("is larger than {EVENT_BYTES} bytes");
     let results = verdicts
         .iter()
@@ -81,7 +123,7 @@ pub(super) fn mixed(
         status: "partial",
         accepted,
         duplicates,
-        ack: "disk",
+        ack: ack.name(),
         event_id: None,
         results: Some(results.collect()),
     };
@@ -113,9 +155,16 @@ fn result<'a>(
     EventResult { index, status, errors }
 }
 
-/// 400 or 413: the one event of the request is not valid.
+/// 400, 403 or 413: the one event of the request is not taken.
 pub(super) fn invalid(verdict: &Verdict) -> Problem {
     match verdict {
+        Verdict::Invalid(issues)
+            if let [issue] = issues.as_slice()
+                && NOT_PERMITTED.contains(&issue.code) =>
+        {
+            let detail = "the key that was shown may not send this event; errors tells why";
+            Problem::new(StatusCode::FORBIDDEN, issue.code, detail).errors([error(None, issue)])
+        }
         Verdict::TooLarge(actual) => {
             let detail = format!(
                 "an event may have {EVENT_BYTES} bytes as it is stored, this one has {actual}"
@@ -135,22 +184,33 @@ pub(super) fn invalid(verdict: &Verdict) -> Problem {
     }
 }
 
+/// 422: a batch that was to be stored whole or not at all.
+pub(super) fn not_atomic(verdicts: &[Verdict]) -> Problem {
+    let detail = "not every event of the batch is valid, so none is stored; errors tells why";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "batch_not_valid", detail)
+        .errors(errors(verdicts))
+}
+
 /// 422: a batch without one valid event.
 pub(super) fn none_valid(verdicts: &[Verdict]) -> Problem {
-    let errors = verdicts.iter().enumerate().flat_map(|(index, verdict)| match verdict {
+    let detail = if verdicts.is_empty() {
+        "the batch holds no event"
+    } else {
+        "no event of the batch is valid; errors tells why"
+    };
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_valid_event", detail)
+        .errors(errors(verdicts))
+}
+
+fn errors(verdicts: &[Verdict]) -> impl Iterator<Item = ProblemError> {
+    verdicts.iter().enumerate().flat_map(|(index, verdict)| match verdict {
         Verdict::Invalid(issues) => issues.iter().map(|issue| error(Some(index), issue)).collect(),
         Verdict::TooLarge(actual) => {
             let detail = format!("has {actual} bytes; an event may have {EVENT_BYTES}");
             vec![error(Some(index), &Issue::new("", "event_too_large", detail))]
         }
         Verdict::Valid { .. } => Vec::new(),
-    });
-    let detail = if verdicts.is_empty() {
-        "the batch holds no event"
-    } else {
-        "no event of the batch is valid; errors tells why"
-    };
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_valid_event", detail).errors(errors)
+    })
 }
 
 fn error(index: Option<usize>, issue: &Issue) -> ProblemError {
@@ -181,19 +241,44 @@ pub(super) fn unknown_encoding() -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_encoding",
-        "a compressed body is not taken: send it plain",
+        format!("the content encoding is not one of {ENCODINGS}, or there are several"),
     )
-    .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+    .header(header::ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS))
+    .close()
 }
 
-pub(super) fn wrong_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "events are sent with POST")
-        .header(header::ALLOW, HeaderValue::from_static("POST"))
+pub(super) fn unpacked_too_large(limit: usize) -> Problem {
+    let detail = format!("the body may have {limit} bytes once it is unpacked, it has more");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).close()
+}
+
+pub(super) fn wrong_method(allowed: &'static str) -> Problem {
+    let detail = format!("this path takes {allowed}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .header(header::ALLOW, HeaderValue::from_static(allowed))
 }
 
 pub(super) fn too_many(limit: usize, actual: usize) -> Problem {
     let detail = format!("a batch may have {limit} events, this one has {actual}");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", detail)
+}
+
+/// 503: a rule of the key cannot be kept here.
+pub(super) fn no_hash_key() -> Problem {
+    let detail = "this key has fields hashed, and the gateway has no secret to hash them with: an operator \
+                  sets privacy.hash_key_file";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "hash_key_missing", detail).retry_after(60)
+}
+
+/// 503: the clock of this gateway is wrong, so no event can be given a time.
+pub(super) fn clock_is_wrong() -> Problem {
+    let detail = "this gateway's clock is outside the years 1990 to 2069: send again, to another if there is one";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "gateway_clock", detail).retry_after(10)
+}
+
+/// 503: the same as before, told before the body is read.
+pub(super) fn still_full(seconds: u32) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "log_full", LOG_FULL).retry_after(seconds).close()
 }
 
 /// 503: nothing of the request is promised; the same request may be sent again.
@@ -204,11 +289,7 @@ pub(super) fn not_stored(error: &AppendError) -> Problem {
     match error {
         AppendError::Full { retry_after } => {
             let seconds = u32::try_from(retry_after.as_secs().max(1)).unwrap_or(u32::MAX);
-            unavailable(
-                "log_full",
-                "the write-ahead log has no room: it takes events again once the stream has taken some, or the disk has room".to_owned(),
-                seconds,
-            )
+            unavailable("log_full", LOG_FULL.to_owned(), seconds)
         }
         AppendError::Closed => unavailable(
             "draining",

@@ -1,10 +1,16 @@
-//! From a body to log entries, with a verdict an event. Pure.
+//! From what a body says to log entries, with a verdict an event. Pure.
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use super::privacy::{HashKey, NoHashKey, Sender, clean};
+use super::repeat::Repeat;
 use super::shape::Shape;
+use crate::access::Grant;
 use crate::event::{
-    Defaults, Draft, EventTime, Id, Issue, Issues, ParseError, Parser, Publication, write_event,
+    DEFAULT_SOURCE, Defaults, Draft, EventTime, Id, Issue, Issues, ParseError, Parsed, Parser,
+    Publication, write_event,
 };
 use crate::graph::encode_id;
 use crate::limits::{EVENT_BYTES, FUTURE_MS};
@@ -15,7 +21,7 @@ pub enum Verdict {
     /// Entry number `entry` of [`Prepared::entries`] holds it.
     Valid {
         entry: usize,
-        /// What an identical event has too; absent when the gateway filled in what tells events apart.
+        /// What an identical event has too; absent when the gateway gave the event its id.
         identity: Option<u128>,
     },
     Invalid(Issues),
@@ -29,74 +35,106 @@ pub struct Prepared {
     pub entries: Vec<Bytes>,
     /// One an event, in the order of the request.
     pub verdicts: Vec<Verdict>,
+    /// The request is one event, not a batch of one.
+    pub is_single: bool,
     /// The event's id, when the request is one event.
     pub event_id: Option<String>,
+    /// A rule of the key wants a hash, and there is no secret to make it with.
+    pub lacks_hash_key: bool,
 }
 
-/// Reads a body. `now_ms` is the receive time, `new_id` makes ids for events that have none.
-///
-/// Fails only when the whole is malformed; with [`Shape::Lines`] that cannot be.
-pub fn prepare(
-    parser: &Parser,
-    body: &[u8],
-    shape: Shape,
-    now_ms: i64,
-    new_id: impl FnMut() -> String,
-) -> Result<Prepared, ParseError> {
-    let mut preparer = Preparer {
-        parser,
-        now_ms,
-        new_id,
-        buffer: Vec::with_capacity(body.len() * 2),
-        ends: Vec::new(),
-        payload: Vec::new(),
-        single: shape == Shape::Object,
-        prepared: Prepared::default(),
-    };
-    match shape {
-        Shape::Object => match parser.parse(body, None) {
-            Ok(draft) => preparer.take(draft),
-            Err(ParseError::Invalid(issues)) => {
-                preparer.prepared.verdicts.push(Verdict::Invalid(issues));
-            }
-            Err(malformed) => return Err(malformed),
-        },
-        Shape::Array => {
-            for element in parser.parse_array(body)? {
-                preparer.take_or_note(element);
-            }
-        }
-        Shape::Lines => {
-            let lines =
-                body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-            for line in lines {
-                let parsed = parser.parse(line, None).map_err(|error| match error {
-                    ParseError::Invalid(issues) => issues,
-                    malformed @ ParseError::Malformed { .. } => {
-                        vec![Issue::new("", "malformed_json", malformed.to_string())]
-                    }
-                });
-                preparer.take_or_note(parsed);
-            }
-        }
-    }
-    Ok(preparer.finish())
+/// Under which terms a request's events are taken.
+#[derive(Clone)]
+pub struct Terms {
+    /// The receive time.
+    pub now: EventTime,
+    pub grant: Grant,
+    pub hash_key: Option<HashKey>,
+    /// Who sent it, if that is known.
+    pub address: Option<IpAddr>,
+    pub is_bot: bool,
+    pub repeat: Option<Repeat>,
 }
 
-struct Preparer<'p, F> {
+/// Takes events one by one and writes their log entries.
+pub struct Preparer<'p, F> {
     parser: &'p Parser,
-    now_ms: i64,
+    terms: Terms,
     new_id: F,
     /// All entries, one behind the other: one allocation a request.
     buffer: Vec<u8>,
     ends: Vec<usize>,
     payload: Vec<u8>,
-    /// The request is one event, whose id the answer tells.
-    single: bool,
     prepared: Prepared,
 }
 
-impl<F: FnMut() -> String> Preparer<'_, F> {
+impl<'p, F: FnMut() -> String> Preparer<'p, F> {
+    /// Expects some `bytes` of events; `new_id` makes ids for events that have none.
+    pub fn new(parser: &'p Parser, terms: Terms, bytes: usize, new_id: F) -> Self {
+        Self {
+            parser,
+            terms,
+            new_id,
+            buffer: Vec::with_capacity(bytes * 2),
+            ends: Vec::new(),
+            payload: Vec::new(),
+            prepared: Prepared::default(),
+        }
+    }
+
+    /// Returns how many events there were so far, valid or not.
+    pub fn len(&self) -> usize {
+        self.prepared.verdicts.len()
+    }
+
+    /// Takes one line of NDJSON; what is no JSON is an invalid event.
+    pub fn line(&mut self, line: &[u8]) {
+        let parsed = self.parser.parse(line, None).map_err(|error| match error {
+            ParseError::Invalid(issues) => issues,
+            malformed @ ParseError::Malformed { .. } => {
+                vec![Issue::new("", "malformed_json", malformed.to_string())]
+            }
+        });
+        self.take_or_note(parsed);
+    }
+
+    /// Takes a whole body; fails only when the whole is malformed.
+    pub fn document(&mut self, body: &[u8], shape: Shape) -> Result<(), ParseError> {
+        let parsed = match shape {
+            Shape::Json => self.parser.parse_document(body),
+            Shape::CloudEvent => self.parser.parse_cloud_event(body).map(Parsed::One),
+            Shape::CloudBinary => unreachable!("its attributes are in the headers"),
+            Shape::CloudBatch => self.parser.parse_cloud_batch(body),
+            Shape::Lines => {
+                body.split(|byte| *byte == b'\n')
+                    .filter(|line| !line.trim_ascii().is_empty())
+                    .for_each(|line| self.line(line));
+                return Ok(());
+            }
+        };
+        self.parsed(parsed)
+    }
+
+    /// Takes what was parsed: one event, or several.
+    pub fn parsed(&mut self, parsed: Result<Parsed<'_>, ParseError>) -> Result<(), ParseError> {
+        match parsed {
+            Ok(Parsed::Many(all)) => {
+                self.buffer.reserve(64 * all.len());
+                all.into_iter().for_each(|each| self.take_or_note(each));
+            }
+            Ok(Parsed::One(draft)) => {
+                self.prepared.is_single = true;
+                self.take(draft);
+            }
+            Err(ParseError::Invalid(issues)) => {
+                self.prepared.is_single = true;
+                self.prepared.verdicts.push(Verdict::Invalid(issues));
+            }
+            Err(malformed) => return Err(malformed),
+        }
+        Ok(())
+    }
+
     fn take_or_note(&mut self, parsed: Result<Draft<'_>, Issues>) {
         match parsed {
             Ok(draft) => self.take(draft),
@@ -105,53 +143,105 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
     }
 
     fn take(&mut self, draft: Draft<'_>) {
-        let verdict = self.write(draft);
+        let verdict = self.write(draft).unwrap_or_else(|issue| Verdict::Invalid(vec![issue]));
         self.prepared.verdicts.push(verdict);
     }
 
-    fn write(&mut self, mut draft: Draft<'_>) -> Verdict {
-        if draft.at.is_some_and(|at| at.ms() > self.now_ms + FUTURE_MS) {
-            return Verdict::Invalid(vec![Issue::new(
-                "/timestamp",
-                "timestamp_in_future",
-                "is more than 24 hours ahead of the gateway's clock",
-            )]);
-        }
-        let Ok(now) = EventTime::from_ms(self.now_ms) else {
-            return Verdict::Invalid(vec![Issue::new(
-                "",
-                "gateway_clock",
-                "the gateway's clock is outside the years 1990 to 2069",
-            )]);
-        };
-        let given = draft.id.is_some() && draft.at.is_some();
+    fn write(&mut self, mut draft: Draft<'_>) -> Result<Verdict, Issue> {
+        self.check_time(&draft)?;
+        self.permit(&mut draft)?;
+        self.clean(&mut draft)?;
+        let given_id = draft.id.is_some() || self.terms.repeat.is_some();
+        let given_at = draft.at.is_some();
         // The receive time is the gateway's own, whatever the producer says.
         draft.received_ms = None;
-        let at = draft.at.unwrap_or(now);
-        let id =
-            draft.id.take().unwrap_or_else(|| Id::new((self.new_id)()).expect("a UUID is an id"));
-        let defaults = Defaults { id, at, received_ms: Some(self.now_ms) };
-        let event = draft.resolve(|| defaults);
+        let at = draft.at.unwrap_or(self.terms.now);
+        let id = draft.id.take().unwrap_or_else(|| self.id());
+        let defaults = Defaults { id, at, received_ms: Some(self.terms.now.ms()) };
+        let mut event = draft.resolve(|| defaults);
         self.payload.clear();
-        let canonical = write_event(&event, self.parser.types(), &mut self.payload);
+        let types = self.parser.types();
+        let canonical = write_event(&event, types, &mut self.payload);
         if self.payload.len() > EVENT_BYTES {
-            return Verdict::TooLarge(self.payload.len());
+            return Ok(Verdict::TooLarge(self.payload.len()));
         }
         let hash = blake3::hash(&self.payload[..canonical]);
         let message_id = message_id(event.id.as_str(), &hash);
-        let type_name = &self.parser.types().spec(event.event_type).name;
+        let type_name = &types.spec(event.event_type).name;
         Publication::begin(type_name, &message_id, &mut self.buffer);
         self.buffer.extend_from_slice(&self.payload);
         self.ends.push(self.buffer.len());
-        if self.single {
+        if self.prepared.is_single {
             self.prepared.event_id = Some(event.id.to_string());
         }
-        let identity = given
-            .then(|| u128::from_le_bytes(hash.as_bytes()[..16].try_into().expect("sixteen of 32")));
-        Verdict::Valid { entry: self.ends.len() - 1, identity }
+        let identity = match (given_id, given_at) {
+            (false, _) => None,
+            (true, true) => Some(identity(&hash)),
+            (true, false) => {
+                // Sent again it has another receive time, and is the same event.
+                event.at = EventTime::FIRST;
+                self.payload.clear();
+                let canonical = write_event(&event, types, &mut self.payload);
+                Some(!identity(&blake3::hash(&self.payload[..canonical])))
+            }
+        };
+        Ok(Verdict::Valid { entry: self.ends.len() - 1, identity })
     }
 
-    fn finish(mut self) -> Prepared {
+    fn id(&mut self) -> Id<'static> {
+        let id = match &self.terms.repeat {
+            Some(repeat) => repeat.id(self.prepared.verdicts.len()),
+            None => (self.new_id)(),
+        };
+        Id::new(id).expect("a UUID is an id")
+    }
+
+    fn check_time(&self, draft: &Draft<'_>) -> Result<(), Issue> {
+        if draft.at.is_some_and(|at| at.ms() > self.terms.now.ms() + FUTURE_MS) {
+            let detail = "is more than 24 hours ahead of the gateway's clock";
+            return Err(Issue::new("/timestamp", "timestamp_in_future", detail));
+        }
+        Ok(())
+    }
+
+    /// Holds an event against what the key may send. A key of one source need not name it.
+    fn permit(&self, draft: &mut Draft<'_>) -> Result<(), Issue> {
+        let rules = self.terms.grant.rules();
+        let type_name = &self.parser.types().spec(draft.event_type).name;
+        if !rules.permits_type(type_name) {
+            let detail = "is no event type that this key may send";
+            return Err(Issue::new("/eventType", "type_not_permitted", detail));
+        }
+        if draft.source.is_none()
+            && let Some(only) = rules.only_source()
+        {
+            draft.source = Id::new(only.to_owned()).ok();
+        }
+        let source = draft.source.as_ref().map_or(DEFAULT_SOURCE, |source| source.as_str());
+        if !rules.permits_source(source) {
+            let detail = "is no source that this key may send for";
+            return Err(Issue::new("/source", "source_not_permitted", detail));
+        }
+        Ok(())
+    }
+
+    fn clean(&mut self, draft: &mut Draft<'_>) -> Result<(), Issue> {
+        let Terms { grant, hash_key, address, is_bot, .. } = &self.terms;
+        let sender = Sender { address: *address, is_bot: *is_bot, key: grant.key_id() };
+        let had_user = draft.user.is_some();
+        if clean(draft, &grant.rules().privacy, hash_key.as_ref(), &sender) == Err(NoHashKey) {
+            self.prepared.lacks_hash_key = true;
+        }
+        if had_user && draft.user.is_none() {
+            let detail =
+                "is dropped by a rule of this key, and the event needs it: hash it instead";
+            return Err(Issue::new("/userId", "dropped_field", detail));
+        }
+        Ok(())
+    }
+
+    /// Ends the request.
+    pub fn finish(mut self) -> Prepared {
         let buffer = Bytes::from(self.buffer);
         let mut start = 0;
         self.prepared.entries = self
@@ -167,6 +257,10 @@ impl<F: FnMut() -> String> Preparer<'_, F> {
     }
 }
 
+fn identity(hash: &blake3::Hash) -> u128 {
+    u128::from_le_bytes(hash.as_bytes()[..16].try_into().expect("sixteen of 32"))
+}
+
 /// The event's id and a hash of all that it says: only identical events share one.
 fn message_id(event_id: &str, hash: &blake3::Hash) -> String {
     let hex = hash.to_hex();
@@ -179,99 +273,5 @@ fn message_id(event_id: &str, hash: &blake3::Hash) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{EventTypes, Upcasters};
-    use std::sync::Arc;
-
-    const NOW: i64 = 1_700_000_000_000;
-
-    fn parser() -> Parser {
-        Parser::new(Arc::new(EventTypes::builtin()), Upcasters::shipped())
-    }
-
-    fn prepared(body: &str, shape: Shape) -> Prepared {
-        prepare(&parser(), body.as_bytes(), shape, NOW, || "new-id".to_owned())
-            .expect("well-formed")
-    }
-
-    #[test]
-    fn an_entry_holds_the_resolved_event() {
-        let prepared = prepared(
-            r#"{"userId":"u789","itemId":"i456","eventType":"Purchased","receivedAt":5}"#,
-            Shape::Object,
-        );
-        let publication = Publication::decode(&prepared.entries[0]).expect("an entry");
-        assert_eq!(publication.subject(), "events.purchased");
-        insta::assert_snapshot!(
-            format!("{}\n{}", publication.message_id, String::from_utf8_lossy(&publication.payload)),
-            @r#"
-        new-id.48cd86043341cbf0
-        {"eventId":"new-id","eventType":"purchased","itemId":"i456","source":"default","timestamp":1700000000000,"userId":"u789","receivedAt":1700000000000}
-        "#
-        );
-    }
-
-    #[test]
-    fn only_identical_events_share_an_identity_and_a_message_id() {
-        let line = |item: &str, rest: &str| {
-            format!(
-                r#"{{"userId":"u","itemId":"{item}","eventType":"viewed","eventId":"e"{rest}}}"#
-            )
-        };
-        let body = [
-            line("a", ",\"timestamp\":1600000000"),
-            line("a", ",\"timestamp\":1600000000000"),
-            line("b", ",\"timestamp\":1600000000"),
-            line("a", ""),
-        ]
-        .join("\n");
-        let prepared = prepared(&body, Shape::Lines);
-        let identities: Vec<_> = prepared
-            .verdicts
-            .iter()
-            .map(|verdict| match verdict {
-                Verdict::Valid { identity, .. } => *identity,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(identities[0], identities[1]);
-        assert_ne!(identities[0], identities[2]);
-        assert_eq!(identities[3], None);
-        let ids: Vec<String> = prepared
-            .entries
-            .iter()
-            .map(|entry| Publication::decode(entry).expect("an entry").message_id)
-            .collect();
-        assert_eq!(ids[0], ids[1]);
-        assert!(ids[0] != ids[2] && ids[0] != ids[3]);
-    }
-
-    #[test]
-    fn each_event_of_a_batch_has_its_verdict() {
-        let far = NOW + FUTURE_MS + 1;
-        let large = "x".repeat(EVENT_BYTES);
-        let body = format!(
-            "{}\n\n{}\r\n{}\nnonsense\n{}\n",
-            r#"{"userId":"u","itemId":"i","eventType":"viewed"}"#,
-            r#"{"userId":"u","eventType":"viewed"}"#,
-            format_args!(r#"{{"userId":"u","itemId":"i","eventType":"viewed","timestamp":{far}}}"#),
-            format_args!(r#"{{"userId":"u","itemId":"i","eventType":"viewed","note":"{large}"}}"#),
-        );
-        let prepared = prepared(&body, Shape::Lines);
-        let codes: Vec<&str> = prepared
-            .verdicts
-            .iter()
-            .map(|verdict| match verdict {
-                Verdict::Valid { .. } => "valid",
-                Verdict::Invalid(issues) => issues[0].code,
-                Verdict::TooLarge(_) => "too_large",
-            })
-            .collect();
-        assert_eq!(
-            codes,
-            ["valid", "missing_field", "timestamp_in_future", "malformed_json", "too_large"]
-        );
-        assert_eq!(prepared.entries.len(), 1);
-    }
-}
+#[path = "prepare_tests.rs"]
+mod tests;

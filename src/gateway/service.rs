@@ -1,36 +1,63 @@
 //! The gateway itself: one request in, one synced append, one answer out.
+//!
+//! Whoever may not send, and whatever cannot be taken now, is told before the body is read.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
+use http::request::Parts;
+use http::{Method, Request, header};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::answer::{self, Counts};
-use super::prepare::{Prepared, Verdict, prepare};
+use super::bots::is_bot;
+use super::lines::Lines;
+use super::pieces::{Encoding, Pieces};
+use super::pixel;
+use super::prepare::{Prepared, Preparer, Terms, Verdict};
+use super::privacy::HashKey;
+use super::repeat::Repeat;
 use super::seen::Seen;
 use super::shape::{Shape, shape_of};
+use super::wanted::{Ack, Wanted, is_beacon};
+use crate::access::{Access, Grant, Scope, Shown};
 use crate::clock;
-use crate::event::Parser;
-use crate::http::{BodyLimits, Problem, read_body};
+use crate::event::{CloudAttributes, EventTime, ParseError, Parsed, Parser};
+use crate::http::{BodyBudget, BodyLimits, BodyReader, ClientAddress, Problem};
 use crate::limits::{HTTP_BATCH_EVENTS, PARSE_INLINE_BYTES, SEEN_EVENTS};
+use crate::secret::SecretSource;
 use crate::telemetry::names;
-use crate::wal::Wal;
+use crate::wal::{AppendError, Wal};
+
+/// Where events are posted.
+pub const INGEST: &str = "/ingest";
 
 /// What an operator may choose.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub body: BodyLimits,
     /// Most events a request (inclusive).
     pub batch_events: usize,
+    /// Longest wait for the stream of a request that asks for it.
+    pub ack_timeout: Duration,
+    /// What fields are hashed with.
+    pub hash_key: Option<SecretSource>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { body: BodyLimits::default(), batch_events: HTTP_BATCH_EVENTS }
+        Self {
+            body: BodyLimits::default(),
+            batch_events: HTTP_BATCH_EVENTS,
+            ack_timeout: Duration::from_secs(5),
+            hash_key: None,
+        }
     }
 }
 
@@ -40,8 +67,14 @@ pub struct Gateway(Arc<Inner>);
 
 struct Inner {
     wal: Wal,
+    /// The sequence of the log through which everything is in the stream.
+    published: watch::Receiver<u64>,
     parser: Parser,
+    access: Access,
+    budget: BodyBudget,
     seen: Mutex<Seen>,
+    /// Until when (epoch ms) requests are refused unread, because the log was full.
+    full_until_ms: AtomicI64,
     options: Options,
 }
 
@@ -54,14 +87,49 @@ impl From<Problem> for Refused {
     }
 }
 
+/// What is known of a request before its body.
+struct Visit {
+    head: Parts,
+    wanted: Wanted,
+    grant: Grant,
+    now: EventTime,
+}
+
 impl Gateway {
-    pub fn new(wal: Wal, parser: Parser, options: Options) -> Self {
-        Self(Arc::new(Inner { wal, parser, seen: Mutex::new(Seen::new(SEEN_EVENTS)), options }))
+    /// Makes a gateway over a log. `published` tells the log's sequence through which everything is in the stream.
+    pub fn new(
+        wal: Wal,
+        published: watch::Receiver<u64>,
+        parser: Parser,
+        access: Access,
+        budget: BodyBudget,
+        options: Options,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            wal,
+            published,
+            parser,
+            access,
+            budget,
+            seen: Mutex::new(Seen::new(SEEN_EVENTS)),
+            full_until_ms: AtomicI64::new(0),
+            options,
+        }))
     }
 
-    /// Serves `/ingest`, whatever the method.
+    /// Tells whether [`Gateway::handle`] serves a path, whatever the method.
+    pub fn serves(path: &str) -> bool {
+        path == INGEST || path == pixel::PATH
+    }
+
+    /// Serves a request to one of these paths.
     pub async fn handle(self, request: Request<Incoming>) -> Response {
-        match self.0.ingest(request).await {
+        let answered = if request.uri().path() == pixel::PATH {
+            self.0.pixel(request).await
+        } else {
+            self.0.ingest(request).await
+        };
+        match answered {
             Ok(response) => response,
             Err(refused) => {
                 metrics::counter!(names::GATEWAY_REFUSED, "code" => refused.0.code()).increment(1);
@@ -74,68 +142,215 @@ impl Gateway {
 impl Inner {
     async fn ingest(&self, request: Request<Incoming>) -> Result<Response, Refused> {
         if request.method() != Method::POST {
-            return Err(answer::wrong_method().into());
+            return Err(answer::wrong_method("POST").into());
         }
         let (head, body) = request.into_parts();
-        if is_encoded(&head.headers) {
-            return Err(answer::unknown_encoding().close().into());
-        }
-        let body = read_body(body, self.options.body).await.map_err(Problem::from)?;
-        if body.trim_ascii().is_empty() {
-            return Err(answer::empty().into());
-        }
+        let encoding = Encoding::of(&head.headers)?;
         let content_type =
             head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
-        let shape = shape_of(content_type, &body).ok_or_else(answer::unknown_content_type)?;
-        let prepared = self.prepare(body, shape).await?;
-        self.store(shape, prepared).await
+        let shape = shape_of(content_type, &head.headers)
+            .ok_or_else(|| answer::unknown_content_type().close())?;
+        let visit = self.admit(head)?;
+        let reader =
+            BodyReader::new(body, self.options.body, &self.budget).map_err(Problem::from)?;
+        let mut pieces = Pieces::new(reader, encoding, self.options.body.max_bytes);
+        let prepared = match shape {
+            Shape::Lines => self.lines(&visit, &mut pieces).await?,
+            whole => self.whole(&visit, &mut pieces, whole).await?,
+        };
+        visit.grant.charge(prepared.verdicts.len() as u64, pieces.given() as u64, visit.now.ms());
+        self.store(&visit, prepared).await
     }
 
-    /// Parses a small body here and a large one where it keeps nobody waiting.
-    async fn prepare(&self, body: Bytes, shape: Shape) -> Result<Prepared, Refused> {
-        let now = clock::now_ms();
-        let new_id = || Uuid::now_v7().to_string();
-        let prepared = if body.len() <= PARSE_INLINE_BYTES {
-            prepare(&self.parser, &body, shape, now, new_id)
+    async fn pixel(&self, request: Request<Incoming>) -> Result<Response, Refused> {
+        if request.method() != Method::GET {
+            return Err(answer::wrong_method("GET").into());
+        }
+        let (head, _body) = request.into_parts();
+        let visit = self.admit_pixel(head)?;
+        let query = visit.head.uri.query().unwrap_or_default();
+        let mut preparer = self.preparer(&visit, query.len());
+        let parsed = self.parser.parse_query(query).map(Parsed::One);
+        preparer.parsed(parsed).map_err(|error| answer::malformed(&error))?;
+        visit.grant.charge(1, query.len() as u64, visit.now.ms());
+        self.store(&visit, preparer.finish()).await?;
+        Ok(pixel::answer())
+    }
+
+    /// Decides on all that can be known without the body.
+    fn admit(&self, head: Parts) -> Result<Visit, Problem> {
+        let visit = self.admit_pixel(head)?;
+        Ok(Visit { wanted: Wanted::of(&visit.head)?, ..visit })
+    }
+
+    fn admit_pixel(&self, head: Parts) -> Result<Visit, Problem> {
+        let now_ms = clock::now_ms();
+        let now = EventTime::from_ms(now_ms).map_err(|_| answer::clock_is_wrong())?;
+        let shown = Shown { headers: &head.headers, query: head.uri.query() };
+        let grant = self.access.admit(Scope::Write, &shown, now_ms).map_err(Problem::from)?;
+        let full_for_ms = self.full_until_ms.load(Ordering::Relaxed) - now_ms;
+        if full_for_ms > 0 {
+            return Err(answer::still_full(1 + (full_for_ms / 1000) as u32));
+        }
+        Ok(Visit { head, wanted: Wanted::default(), grant, now })
+    }
+
+    /// Reads lines as they arrive; the text is not kept.
+    async fn lines(&self, visit: &Visit, pieces: &mut Pieces) -> Result<Prepared, Refused> {
+        let most = self.options.batch_events;
+        let mut preparer = self.preparer(visit, pieces.expected());
+        let mut lines = Lines::default();
+        let mut too_many = 0;
+        let mut take = |line: &[u8]| {
+            // Past the limit they are only counted, so that the answer can say how many there are.
+            if preparer.len() < most { preparer.line(line) } else { too_many += 1 }
+        };
+        while let Some(piece) = pieces.next().await? {
+            lines.push(&piece, &mut take);
+        }
+        lines.finish(&mut take);
+        if too_many > 0 {
+            return Err(answer::too_many(most, most + too_many).into());
+        }
+        let prepared = preparer.finish();
+        if prepared.verdicts.is_empty() {
+            return Err(answer::empty().into());
+        }
+        self.within_bounds(prepared)
+    }
+
+    /// Reads a body to its end, and parses a small one here and a large one where it keeps nobody waiting.
+    async fn whole(
+        &self,
+        visit: &Visit,
+        pieces: &mut Pieces,
+        shape: Shape,
+    ) -> Result<Prepared, Refused> {
+        let body = pieces.whole().await?;
+        let prepared = if shape == Shape::CloudBinary {
+            let mut preparer = self.preparer(visit, body.len());
+            let attributes = CloudAttributes;
+            let parsed = self.parser.parse_cloud_binary(&attributes, &body).map(Parsed::One);
+            preparer.parsed(parsed).map(|()| preparer.finish())
+        } else if body.trim_ascii().is_empty() {
+            return Err(answer::empty().into());
+        } else if body.len() <= PARSE_INLINE_BYTES {
+            document(self.preparer(visit, body.len()), &body, shape)
         } else {
-            let parser = self.parser.clone();
-            let parsing =
-                tokio::task::spawn_blocking(move || prepare(&parser, &body, shape, now, new_id));
+            let (parser, terms) = (self.parser.clone(), self.terms(visit));
+            let parsing = tokio::task::spawn_blocking(move || {
+                document(Preparer::new(&parser, terms, body.len(), new_id), &body, shape)
+            });
             parsing.await.expect("parsing does not panic and is not cancelled")
         };
-        let prepared = prepared.map_err(|error| answer::malformed(&error))?;
-        if prepared.verdicts.len() > self.options.batch_events {
-            return Err(answer::too_many(self.options.batch_events, prepared.verdicts.len()).into());
+        self.within_bounds(prepared.map_err(|error| answer::malformed(&error))?)
+    }
+
+    fn within_bounds(&self, prepared: Prepared) -> Result<Prepared, Refused> {
+        let (most, actual) = (self.options.batch_events, prepared.verdicts.len());
+        if actual > most {
+            return Err(answer::too_many(most, actual).into());
+        }
+        if prepared.lacks_hash_key {
+            return Err(answer::no_hash_key().into());
         }
         Ok(prepared)
     }
 
-    async fn store(&self, shape: Shape, prepared: Prepared) -> Result<Response, Refused> {
-        let Prepared { entries, verdicts, event_id } = prepared;
+    fn preparer(&self, visit: &Visit, bytes: usize) -> Preparer<'_, fn() -> String> {
+        Preparer::new(&self.parser, self.terms(visit), bytes, new_id)
+    }
+
+    fn terms(&self, visit: &Visit) -> Terms {
+        let Visit { head, wanted, grant, now } = visit;
+        let repeat = wanted.idempotency_key.as_deref();
+        let agent = head.headers.get(header::USER_AGENT);
+        Terms {
+            now: *now,
+            grant: grant.clone(),
+            hash_key: self.hash_key(grant),
+            address: head.extensions.get::<ClientAddress>().map(|address| address.0),
+            is_bot: agent.is_some_and(|agent| is_bot(agent.as_bytes())),
+            repeat: repeat.map(|value| Repeat::new(grant.key_id(), value)),
+        }
+    }
+
+    /// The secret is read when a key needs it, so a file that was replaced counts.
+    fn hash_key(&self, grant: &Grant) -> Option<HashKey> {
+        if grant.rules().privacy.hash.is_empty() {
+            return None;
+        }
+        let secret = self.options.hash_key.as_ref()?.read();
+        secret
+            .inspect_err(|error| tracing::error!(%error, "fields cannot be hashed"))
+            .ok()
+            .map(|secret| HashKey::new(secret.expose()))
+    }
+
+    async fn store(&self, visit: &Visit, prepared: Prepared) -> Result<Response, Refused> {
+        let Prepared { entries, verdicts, event_id, is_single, .. } = prepared;
+        let (wanted, valid) = (&visit.wanted, entries.len());
         if entries.is_empty() {
-            return Err(match (shape, verdicts.first()) {
-                (Shape::Object, Some(verdict)) => answer::invalid(verdict),
+            return Err(match verdicts.first() {
+                Some(verdict) if is_single => answer::invalid(verdict),
                 _ => answer::none_valid(&verdicts),
             }
             .into());
         }
-        let valid = entries.len();
+        if wanted.atomic && valid < verdicts.len() {
+            return Err(answer::not_atomic(&verdicts).into());
+        }
         let known = self.known(&verdicts);
         let entries = without_known(entries, &verdicts, &known);
         let stored = entries.len();
+        let through = self.append(entries, visit.now).await?;
         if stored > 0 {
-            self.wal.append(entries).await.map_err(|error| answer::not_stored(&error))?;
             self.remember(&verdicts);
         }
-        let counts = Counts { accepted: stored, duplicates: valid - stored };
         metrics::counter!(names::GATEWAY_EVENTS).increment(stored as u64);
-        if valid == verdicts.len() {
-            return Ok(answer::accepted(counts, event_id.as_deref()));
+        let ack = self.acknowledge(wanted.ack, through).await;
+        let counts = Counts { accepted: stored, duplicates: valid - stored, ack };
+        let mut response = if valid < verdicts.len() {
+            metrics::counter!(names::GATEWAY_INVALID).increment((verdicts.len() - valid) as u64);
+            answer::mixed(counts, &verdicts, |verdict| {
+                identity(verdict).is_some_and(|identity| known.contains(&identity))
+            })
+        } else if wanted.minimal && ack == wanted.ack {
+            answer::minimal(!is_beacon(&visit.head.headers))
+        } else {
+            answer::accepted(counts, event_id.as_deref())
+        };
+        if let Some(quota) = visit.grant.quota(visit.now.ms()) {
+            quota.write(response.headers_mut());
         }
-        metrics::counter!(names::GATEWAY_INVALID).increment((verdicts.len() - valid) as u64);
-        Ok(answer::mixed(counts, &verdicts, |verdict| {
-            identity(verdict).is_some_and(|identity| known.contains(&identity))
-        }))
+        Ok(response)
+    }
+
+    /// Appends entries and returns the sequence through which all events of the request are in the log; if there
+    /// is nothing to append, that is all there is.
+    async fn append(&self, entries: Vec<Bytes>, now: EventTime) -> Result<u64, Problem> {
+        if entries.is_empty() {
+            return Ok(*self.wal.committed().borrow());
+        }
+        let appended = self.wal.append(entries).await;
+        if let Err(AppendError::Full { retry_after }) = &appended {
+            let until = now.ms() + retry_after.as_millis() as i64;
+            self.full_until_ms.store(until, Ordering::Relaxed);
+        }
+        appended.map(|outcome| outcome.last).map_err(|error| answer::not_stored(&error))
+    }
+
+    /// Waits for the stream if that is asked for, and returns what is true.
+    async fn acknowledge(&self, wanted: Ack, through: u64) -> Ack {
+        if wanted == Ack::Disk {
+            return Ack::Disk;
+        }
+        let mut published = self.published.clone();
+        let arrived = published.wait_for(|published| *published >= through);
+        match tokio::time::timeout(self.options.ack_timeout, arrived).await {
+            Ok(Ok(_)) => Ack::Stream,
+            _ => Ack::Disk,
+        }
     }
 
     /// Which events of the request are in the log already.
@@ -155,6 +370,19 @@ impl Inner {
             identities.for_each(|identity| seen.insert(identity));
         }
     }
+}
+
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+fn document<F: FnMut() -> String>(
+    mut preparer: Preparer<'_, F>,
+    body: &[u8],
+    shape: Shape,
+) -> Result<Prepared, ParseError> {
+    preparer.document(body, shape)?;
+    Ok(preparer.finish())
 }
 
 fn identity(verdict: &Verdict) -> Option<u128> {
@@ -178,10 +406,4 @@ fn without_known(entries: Vec<Bytes>, verdicts: &[Verdict], known: &HashSet<u128
             _ => None,
         })
         .collect()
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }

@@ -88,32 +88,61 @@ impl IntoResponse for BodyError {
     }
 }
 
+/// STUB
+#[derive(Clone, Debug, Default)]
+pub struct BodyBudget;
+
+/// The address of whoever sent a request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub std::net::IpAddr);
+
+/// Reads a body piece by piece within its limits.
+pub struct BodyReader<B> {
+    body: B,
+    pace: Pace,
+    limits: BodyLimits,
+    read: usize,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> BodyReader<B> {
+    /// Begins to read; an announced length over the limit is refused unread.
+    pub fn new(body: B, limits: BodyLimits, _budget: &BodyBudget) -> Result<Self, BodyError> {
+        let announced = body.size_hint().exact();
+        if announced.is_some_and(|length| length > limits.max_bytes as u64) {
+            return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: announced });
+        }
+        Ok(Self { body, pace: Pace::new(limits), limits, read: 0 })
+    }
+
+    /// Returns the length that was announced, if one was.
+    pub fn announced(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// Returns the next piece, never an empty one; `None` at the end. Trailers are dropped.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let piece = next_piece(Pin::new(&mut self.body), Pin::new(&mut self.pace)).await?;
+        self.read += piece.as_ref().map_or(0, Bytes::len);
+        check_size(self.read, self.limits)?;
+        Ok(piece)
+    }
+}
+
 /// Reads `body` to its end; trailers are dropped. An announced length over the limit is refused unread.
 pub async fn read_body<B>(body: B, limits: BodyLimits) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
 {
-    let announced = body.size_hint().exact();
-    if announced.is_some_and(|length| length > limits.max_bytes as u64) {
-        return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: announced });
-    }
-    let mut body = pin!(body);
-    let mut pace = pin!(Pace::new(limits));
-    let Some(first) = next_piece(body.as_mut(), pace.as_mut()).await? else {
-        return Ok(Bytes::new());
-    };
-    check_size(first.len(), limits)?;
-    let Some(second) = next_piece(body.as_mut(), pace.as_mut()).await? else {
-        return Ok(first);
-    };
-    let expected = announced.map_or(first.len() + second.len(), |length| length as usize);
-    let mut whole = BytesMut::with_capacity(expected);
+    let body = pin!(body);
+    let mut reader = BodyReader::new(body, limits, &BodyBudget)?;
+    let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
+    let Some(second) = reader.next().await? else { return Ok(first) };
+    let mut whole = BytesMut::with_capacity(first.len() + second.len());
     whole.extend_from_slice(&first);
     let mut next = Some(second);
     while let Some(piece) = next {
-        check_size(whole.len() + piece.len(), limits)?;
         whole.extend_from_slice(&piece);
-        next = next_piece(body.as_mut(), pace.as_mut()).await?;
+        next = reader.next().await?;
     }
     Ok(whole.freeze())
 }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::cors::{Cors, mark};
 use super::problem::Problem;
 
 /// The answer that a fast path promises.
@@ -35,6 +36,7 @@ struct FastPath {
 pub struct App {
     router: TowerToHyperService<Router>,
     fast: Option<Arc<FastPath>>,
+    cors: Option<Cors>,
 }
 
 impl App {
@@ -43,7 +45,7 @@ impl App {
         let router = router
             .fallback(async || not_found())
             .method_not_allowed_fallback(async || method_not_allowed());
-        Self { router: TowerToHyperService::new(router), fast: None }
+        Self { router: TowerToHyperService::new(router), fast: None, cors: None }
     }
 
     /// Has `answer` serve every request that `takes` wants, and the router the others.
@@ -60,10 +62,30 @@ impl App {
         self
     }
 
+    /// Lets pages of other origins in, as far as `cors` does; without it none can read an answer.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         if let Some(problem) = refuse(&request) {
             return problem.into_response();
         }
+        let Some(cors) = &self.cors else { return self.route(request).await };
+        if let Some(preflight) = cors.preflight(&request) {
+            return preflight;
+        }
+        let origin = cors.origin_of(request.headers());
+        let mut response = self.route(request).await;
+        if let Some(origin) = origin {
+            mark(response.headers_mut(), origin);
+        }
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
         if let Some(fast) = &self.fast
             && (fast.takes)(&request)
         {

@@ -6,6 +6,7 @@
 
 mod body;
 mod connections;
+mod cors;
 mod edge;
 mod json;
 mod listener;
@@ -14,7 +15,8 @@ mod serve;
 #[cfg(test)]
 mod wire;
 
-pub use body::{BodyError, BodyLimits, read_body};
+pub use body::{BodyBudget, BodyError, BodyLimits, BodyReader, ClientAddress, read_body};
+pub use cors::Cors;
 pub use edge::{Answer, App};
 pub use json::json;
 pub use listener::{BindError, Bound, bind};

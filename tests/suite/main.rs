@@ -12,6 +12,7 @@ mod commands;
 mod conformance;
 mod degrade;
 mod durability;
+mod edge;
 mod failed_events;
 mod http;
 mod job_commands;
