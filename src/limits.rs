@@ -463,3 +463,39 @@ pub const UNPACKED_PIECE_BYTES: usize = 64 * 1024;
 
 /// Largest window of a zstd body, as a power of two: 8 MiB, what the format asks every reader to have.
 pub const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Longest name of a key, in bytes (inclusive).
+pub const KEY_NAME_BYTES: usize = 100;
+
+/// Types, sources, origins, or hidden fields of a key, at most (inclusive): each is looked at for every event.
+pub const KEY_RULES: usize = 200;
+
+/// Longest key or token that is looked at, in bytes (inclusive): tokens with many claims have some 2,000.
+pub const SHOWN_KEY_BYTES: usize = 8 * 1024;
+
+/// Seconds of its rate that a key may send at once after a silence.
+pub const RATE_BURST_S: u64 = 2;
+
+/// Tokens of others that are remembered as right, at most; when there are more, all are looked at again.
+pub const JWT_KNOWN: usize = 10_000;
+
+/// How far the clocks of issuers may be off, in seconds.
+pub const JWT_LEEWAY_S: u64 = 30;
+
+/// How often the keys of tokens are fetched: an issuer announces a new one long before it signs with it.
+pub const JWKS_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
+
+/// How often they are fetched at most, whatever tokens are shown.
+pub const JWKS_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Longest wait for them.
+pub const JWKS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Largest set of keys, in bytes (inclusive): a hundred keys of RSA.
+pub const JWKS_BYTES: usize = 256 * 1024;
+
+/// Largest request for a key, in bytes: all rules at their bounds.
+pub const KEY_REQUEST_BYTES: usize = 256 * 1024;
+
+/// For how long a secret that was replaced opens by default, in milliseconds: a day to tell everybody.
+pub const KEY_OVERLAP_MS: u64 = 24 * 60 * 60 * 1000;

@@ -158,7 +158,7 @@ impl Inner {
             Shape::Lines => self.lines(&visit, &mut pieces).await?,
             whole => self.whole(&visit, &mut pieces, whole).await?,
         };
-        visit.grant.charge(prepared.verdicts.len() as u64, pieces.given() as u64, visit.now.ms());
+        visit.grant.charge(prepared.verdicts.len() as u64, pieces.given() as u64);
         self.store(&visit, prepared).await
     }
 
@@ -172,7 +172,7 @@ impl Inner {
         let mut preparer = self.preparer(&visit, query.len());
         let parsed = self.parser.parse_query(query).map(Parsed::One);
         preparer.parsed(parsed).map_err(|error| answer::malformed(&error))?;
-        visit.grant.charge(1, query.len() as u64, visit.now.ms());
+        visit.grant.charge(1, query.len() as u64);
         self.store(&visit, preparer.finish()).await?;
         Ok(pixel::answer())
     }
@@ -320,7 +320,7 @@ impl Inner {
         } else {
             answer::accepted(counts, event_id.as_deref())
         };
-        if let Some(quota) = visit.grant.quota(visit.now.ms()) {
+        if let Some(quota) = visit.grant.quota() {
             quota.write(response.headers_mut());
         }
         Ok(response)

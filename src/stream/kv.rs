@@ -1,4 +1,4 @@
-//! What processes agree on, and the jobs: two JetStream KV buckets, readable by every other KV client.
+//! What processes agree on, the jobs, and the keys: three JetStream KV buckets, readable by every other KV client.
 //!
 //! Reads of single keys ask the stream's leader, so that a decision is never based on an old copy; the
 //! live copy is for those who follow, and goes on being served while NATS is away.
@@ -22,6 +22,8 @@ const DECLARATION: &str = include_str!("../../nats/kv-weir.json");
 const PREFIX: &str = "$KV.WEIR.";
 const JOBS_DECLARATION: &str = include_str!("../../nats/kv-weir-jobs.json");
 const JOBS_PREFIX: &str = "$KV.WEIR_JOBS.";
+const KEYS_DECLARATION: &str = include_str!("../../nats/kv-weir-keys.json");
+const KEYS_PREFIX: &str = "$KV.WEIR_KEYS.";
 const OPERATION: &str = "KV-Operation";
 /// The server's own mark in the place of a value whose time was over.
 const MARKER: &str = "Nats-Marker-Reason";
@@ -62,6 +64,11 @@ impl KvStore {
     /// Makes a handle of the bucket of jobs, whose keys may end by themselves; nothing is sent.
     pub async fn jobs(nats: Nats, replicas: usize) -> Self {
         Self::of(nats, JOBS_DECLARATION, JOBS_PREFIX, replicas).await
+    }
+
+    /// Makes a handle of the bucket of keys; nothing is sent.
+    pub async fn keys_of_producers(nats: Nats, replicas: usize) -> Self {
+        Self::of(nats, KEYS_DECLARATION, KEYS_PREFIX, replicas).await
     }
 
     async fn of(nats: Nats, declaration: &str, prefix: &'static str, replicas: usize) -> Self {
