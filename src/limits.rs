@@ -499,3 +499,6 @@ pub const KEY_REQUEST_BYTES: usize = 256 * 1024;
 
 /// For how long a secret that was replaced opens by default, in milliseconds: a day to tell everybody.
 pub const KEY_OVERLAP_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Most keys and elements of an event in another collector's form (inclusive): 200 lines with 20 each.
+pub const FOREIGN_KEYS: usize = 4096;

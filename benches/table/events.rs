@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 use weir::clock;
-use weir::event::{EventTypes, Parser, TypeIndex, Upcasters};
-use weir::gateway::{Shape, prepare};
+use weir::event::{EventTime, EventTypes, Parser, TypeIndex, Upcasters};
+use weir::gateway::{Preparer, Terms};
 use weir::graph::{Edge, Put};
 use weir::store::memory::Graph;
 
@@ -90,10 +90,11 @@ pub fn parser() -> Parser {
 
 /// Events as the gateway writes them to the WAL, each with an id of its own.
 pub fn entries(parser: &Parser, body: &str) -> Vec<Bytes> {
-    let prepared = prepare(parser, body.as_bytes(), Shape::Lines, clock::now_ms(), || {
-        Uuid::now_v7().to_string()
-    });
-    prepared.expect("lines are never malformed as a whole").entries
+    let now = EventTime::from_ms(clock::now_ms()).expect("a clock that is right");
+    let id = || Uuid::now_v7().to_string();
+    let mut preparer = Preparer::new(parser, Terms::open(now), body.len(), id);
+    body.lines().for_each(|line| preparer.line(line.as_bytes()));
+    preparer.finish().entries
 }
 
 /// The ids of a graph's users and items.

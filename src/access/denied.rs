@@ -29,7 +29,8 @@ pub enum Denied {
 impl From<Denied> for Problem {
     /// All but a 429 end the connection: what follows of the request is not read.
     fn from(denied: Denied) -> Self {
-        let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
+        let challenge =
+            (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
         match denied {
             Denied::Missing => Self::new(
                 StatusCode::UNAUTHORIZED,

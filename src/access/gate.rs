@@ -60,6 +60,11 @@ impl Access {
         self.shared.ring.borrow().as_ref().map(|ring| !ring.is_empty())
     }
 
+    /// Waits until the keys were read once; false if that cannot be any more.
+    pub async fn known(&self) -> bool {
+        self.shared.ring.subscribe().wait_for(Option::is_some).await.is_ok()
+    }
+
     /// Decides on a request by its head. Waits for nothing and nobody.
     pub fn admit(&self, scope: Scope, shown: &Shown<'_>, now_ms: i64) -> Result<Grant, Denied> {
         let key = shown.key();
@@ -179,8 +184,14 @@ mod tests {
         let grant = ask(&access, Scope::Write, &[shown, page]).expect("all is right");
         assert!(grant.key_id().is_some());
         assert_eq!(ask(&access, Scope::Write, &[page]).unwrap_err(), Denied::Missing);
-        assert_eq!(ask(&access, Scope::Write, &[("x-api-key", "k"), page]).unwrap_err(), Denied::Wrong);
-        assert_eq!(ask(&access, Scope::Read, &[shown, page]).unwrap_err(), Denied::Scope(Scope::Read));
+        assert_eq!(
+            ask(&access, Scope::Write, &[("x-api-key", "k"), page]).unwrap_err(),
+            Denied::Wrong
+        );
+        assert_eq!(
+            ask(&access, Scope::Read, &[shown, page]).unwrap_err(),
+            Denied::Scope(Scope::Read)
+        );
         assert_eq!(ask(&access, Scope::Write, &[shown]).unwrap_err(), Denied::Origin);
         assert!(access.allowed_origin("https://shop.example"));
         assert!(!access.allowed_origin("https://evil.example"));
@@ -226,7 +237,9 @@ mod tests {
         assert!(ask(&again, Scope::Write, &[("x-api-key", &shown)]).is_ok());
         let written = std::fs::read_to_string(&path).expect("it is there");
         assert!(!written.contains(shown.rsplit('_').next().expect("a secret")));
-        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("it is there").permissions());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&path).expect("it is there").permissions(),
+        );
         assert_eq!(mode & 0o777, 0o600);
     }
 }

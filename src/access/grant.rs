@@ -67,7 +67,8 @@ impl Buckets {
             return None;
         }
         let now = now_ns();
-        let waits = [&self.events, &self.bytes].into_iter().flatten().map(|bucket| bucket.wait_ns(now));
+        let waits =
+            [&self.events, &self.bytes].into_iter().flatten().map(|bucket| bucket.wait_ns(now));
         waits.max().filter(|wait| *wait > 0).map(Duration::from_nanos)
     }
 }

@@ -144,7 +144,10 @@ impl NewKey {
     /// Tells what is wrong with it, as one sentence.
     pub fn check(&self) -> Result<(), String> {
         let Rules { scopes, types, sources, origins, rate, privacy } = &self.rules;
-        if self.name.is_empty() || self.name.len() > KEY_NAME_BYTES || self.name.contains(char::is_control) {
+        if self.name.is_empty()
+            || self.name.len() > KEY_NAME_BYTES
+            || self.name.contains(char::is_control)
+        {
             return Err(format!("a key's name has 1 to {KEY_NAME_BYTES} bytes of one line"));
         }
         if scopes.is_empty() {
@@ -153,7 +156,9 @@ impl NewKey {
         let sets = [types, sources, origins].into_iter().flatten();
         for set in sets {
             if set.is_empty() || set.len() > KEY_RULES || set.contains("") {
-                return Err(format!("types, sources and origins are lists of 1 to {KEY_RULES} names"));
+                return Err(format!(
+                    "types, sources and origins are lists of 1 to {KEY_RULES} names"
+                ));
             }
         }
         if let Some(origin) = origins.iter().flatten().find(|origin| !is_origin(origin)) {
@@ -182,12 +187,16 @@ fn is_origin(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|host| {
         !host.is_empty()
-            && host.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'[' | b']'))
+            && host
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':' | b'[' | b']'))
     })
 }
 
 fn can_be_hidden(pointer: &str) -> bool {
-    let deep = |root: &str| pointer.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let deep = |root: &str| {
+        pointer.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     matches!(pointer, "/userId" | "/value") || deep("/properties") || deep("/context")
 }
 
@@ -199,7 +208,11 @@ impl Key {
             id: text.id().to_owned(),
             name: wanted.name,
             rules: wanted.rules,
-            secrets: vec![KeptSecret { sha256: text.digest(), created_ms: now_ms, expires_ms: None }],
+            secrets: vec![KeptSecret {
+                sha256: text.digest(),
+                created_ms: now_ms,
+                expires_ms: None,
+            }],
             created_ms: now_ms,
             created_by: wanted.by,
             expires_ms: wanted.lasts_ms.map(|ms| now_ms.saturating_add_unsigned(ms)),
@@ -216,7 +229,11 @@ impl Key {
         for secret in &mut self.secrets {
             secret.expires_ms = Some(secret.expires_ms.map_or(end, |at| at.min(end)));
         }
-        self.secrets.push(KeptSecret { sha256: text.digest(), created_ms: now_ms, expires_ms: None });
+        self.secrets.push(KeptSecret {
+            sha256: text.digest(),
+            created_ms: now_ms,
+            expires_ms: None,
+        });
         text
     }
 

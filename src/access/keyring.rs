@@ -42,7 +42,8 @@ impl Keyring {
     /// Tells whether a valid key is for pages of this origin.
     pub fn allows_origin(&self, origin: &str, now_ms: i64) -> bool {
         self.keys.values().any(|(key, _)| {
-            key.is_valid(now_ms) && key.rules.origins.as_ref().is_some_and(|all| all.contains(origin))
+            key.is_valid(now_ms)
+                && key.rules.origins.as_ref().is_some_and(|all| all.contains(origin))
         })
     }
 

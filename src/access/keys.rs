@@ -133,7 +133,9 @@ impl Keys {
 pub(super) fn read_entries(entries: &KvEntries) -> Vec<Key> {
     let read = |(name, (value, _)): (&String, &(Bytes, u64))| {
         serde_json::from_slice::<Key>(value)
-            .inspect_err(|error| tracing::warn!(name, %error, "a key cannot be read, so it opens nothing"))
+            .inspect_err(
+                |error| tracing::warn!(name, %error, "a key cannot be read, so it opens nothing"),
+            )
             .ok()
     };
     entries.iter().filter_map(read).collect()

@@ -17,7 +17,7 @@ mod shown;
 pub use denied::Denied;
 pub use gate::Access;
 pub use grant::{Grant, Quota};
-pub use jwt::{JwksSource, JwtOptions};
+pub use jwt::{JwksSource, JwtOptions, Tokens};
 pub use key::{IpMode, Key, NewKey, Privacy, Rate, Rules, Scope};
 pub use keys::{Keys, KeysError, Made};
 pub use shown::Shown;

@@ -111,7 +111,8 @@ mod tests {
     fn a_page_is_known_by_its_origin_or_else_by_its_address() {
         let from = |pairs: &[(&'static str, &str)]| {
             let headers = headers(pairs);
-            Shown { headers: &headers, query: None }.comes_from(|origin| origin == "https://shop.example")
+            Shown { headers: &headers, query: None }
+                .comes_from(|origin| origin == "https://shop.example")
         };
         assert!(from(&[("origin", "https://shop.example")]));
         assert!(from(&[("referer", "https://shop.example/tea?x=1")]));

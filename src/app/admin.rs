@@ -38,19 +38,16 @@ impl Admin {
             .with_state(self.clone())
     }
 
-    /// What only operators see. Metrics ask for no token: they tell no more than counts.
+    /// What only operators see; health is told to everybody.
     pub fn admin_routes(&self, guard: Guard) -> Router {
-        let status = Router::new()
+        let guarded = Router::new()
+            .route("/metrics", get(metrics))
             .route(
                 "/admin/status",
                 get(async |State(admin): State<Self>| Json(admin.parts.snapshot().await)),
             )
             .layer(from_fn_with_state(guard, admit));
-        Router::new()
-            .route("/metrics", get(metrics))
-            .merge(status)
-            .with_state(self.clone())
-            .merge(self.health_routes())
+        Router::new().merge(guarded).with_state(self.clone()).merge(self.health_routes())
     }
 }
 

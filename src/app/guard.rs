@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use crate::access::{Access, Denied, Scope, Shown};
+use crate::clock;
 use crate::http::Problem;
 use crate::secret::SecretSource;
 
@@ -16,13 +18,15 @@ use crate::secret::SecretSource;
 #[derive(Clone)]
 pub(super) struct Guard {
     token: Option<SecretSource>,
+    access: Access,
     /// The host of the listener's address, as it is configured.
     host: String,
 }
 
 impl Guard {
-    pub fn new(token: Option<SecretSource>, listen: &str) -> Self {
-        Self { token, host: host_of(listen).to_ascii_lowercase() }
+    /// Admits whoever shows the token or a key of operators, and everybody if neither is asked for.
+    pub fn new(token: Option<SecretSource>, access: Access, listen: &str) -> Self {
+        Self { token, access, host: host_of(listen).to_ascii_lowercase() }
     }
 
     /// Admits a request, or says why not. `tells` of users: what a page must not read under a name of its own.
@@ -41,34 +45,47 @@ impl Guard {
 
     /// The file of a token is read anew each time, so one that was replaced counts.
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(source) = &self.token else { return Ok(()) };
+        if self.access.is_open() || self.shows_token(headers)? {
+            return Ok(());
+        }
+        let shown = Shown { headers, query: None };
+        match self.access.admit(Scope::Admin, &shown, clock::now_ms()) {
+            Ok(_) => Ok(()),
+            Err(Denied::Missing | Denied::Wrong) => Err(unauthorized()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn shows_token(&self, headers: &HeaderMap) -> Result<bool, Problem> {
+        let Some(source) = &self.token else { return Ok(false) };
         let token = source.read().map_err(|error| {
             tracing::error!(%error, "the admin token cannot be read, so nobody is admitted");
             let detail = "the token of this listener cannot be read; its log says why";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "token_unreadable", detail)
         })?;
         let shown = text(headers, &AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
-        if same(shown, token.expose()) {
-            return Ok(());
-        }
-        let detail = "this listener asks for its token: Authorization: Bearer …, which the commands \
-                      take from WEIR_ADMIN_TOKEN_FILE";
-        let challenge = HeaderValue::from_static("Bearer");
-        Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-            .header(http::header::WWW_AUTHENTICATE, challenge))
+        Ok(same(shown, token.expose()))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let host = host_of(text(headers, &HOST)).to_ascii_lowercase();
         let known = host == "localhost" || host == self.host || is_address(&host);
         // Whoever has the token was not led here by a name.
-        if known || self.token.is_some() {
+        if known || !self.access.is_open() {
             return Ok(());
         }
         let detail = "the Host header names another host than this listener's: use its address, \
                       localhost, or set admin.token";
         Err(Problem::new(StatusCode::FORBIDDEN, "foreign_host", detail))
     }
+}
+
+fn unauthorized() -> Problem {
+    let detail = "this listener asks for its token, or for a key of operators: Authorization: Bearer …, which \
+                  the commands take from WEIR_ADMIN_TOKEN_FILE";
+    let challenge = HeaderValue::from_static("Bearer");
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        .header(http::header::WWW_AUTHENTICATE, challenge)
 }
 
 fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
@@ -137,7 +154,7 @@ mod tests {
 
     #[test]
     fn whoever_reaches_a_listener_without_a_token_operates_unless_a_page_has_sent_it() {
-        let guard = Guard::new(None, "admin.internal:8081");
+        let guard = Guard::new(None, Access::open(), "admin.internal:8081");
         let post = |headers| told(&guard, &Method::POST, headers);
         assert_eq!(post(&[("host", "127.0.0.1:8081")]), "");
         assert_eq!(post(&[("host", "[::1]:8081")]), "");
@@ -159,7 +176,7 @@ mod tests {
     #[test]
     fn a_token_is_asked_of_everybody() {
         let source = SecretSource::Value(Secret::new("open sesame"));
-        let guard = Guard::new(Some(source), "0.0.0.0:8081");
+        let guard = Guard::new(Some(source), Access::new(None, None), "0.0.0.0:8081");
         for method in [Method::GET, Method::POST] {
             let told = |headers| told(&guard, &method, headers);
             assert_eq!(told(&[("host", "weir.internal")]), "unauthorized");

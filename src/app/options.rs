@@ -67,6 +67,11 @@ impl Layout {
         self.0.join("graph").join(name)
     }
 
+    /// The keys as they were seen last.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys.json")
+    }
+
     /// The generations as they were seen last.
     pub fn generations(&self) -> PathBuf {
         self.0.join("generations.json")

@@ -9,6 +9,7 @@ use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
+use super::doors::Doors;
 use super::graphs::Graphs;
 use super::guard::Guard;
 use super::inlet::Inlet;
@@ -26,7 +27,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::{App, Bound, Cors, bind, serve};
+use crate::http::{App, BodyBudget, Bound, Cors, bind, serve};
 use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -89,6 +90,7 @@ async fn start_broker(
 /// Everything that was built, before any of it runs.
 struct Built {
     parts: Parts,
+    doors: Doors,
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
 }
@@ -102,18 +104,11 @@ impl Built {
     ) -> anyhow::Result<Self> {
         let rules = Rules::new(settings)?;
         let log = wire.open("control").await?;
+        let doors = Doors::build(settings, layout, roles, log.nats().clone()).await?;
         let mut inlet = None;
         if roles.has(Role::Gateway) {
             inlet = Some(
-                Inlet::build(
-                    settings,
-                    layout,
-                    &rules,
-                    &wire,
-                    &crate::access::Access::open(),
-                    crate::http::BodyBudget,
-                )
-                .await?,
+                Inlet::build(settings, layout, &rules, &wire, &doors.public, BodyBudget).await?,
             );
         }
         let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
@@ -124,7 +119,7 @@ impl Built {
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, inlet, graphs })
+        Ok(Self { parts, doors, inlet, graphs })
     }
 
     async fn serve(
@@ -133,8 +128,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, inlet, graphs } = self;
-        let access = Access::open();
+        let Self { parts, doors, inlet, graphs } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -147,10 +141,12 @@ impl Built {
 
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
         let query = query(&parts);
-        let guard = Guard::new(settings.admin.token.clone(), &settings.admin.listen);
+        let guard =
+            Guard::new(settings.admin.token.clone(), doors.admin.clone(), &settings.admin.listen);
         let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
         if let Some(bound) = ports.public {
-            let app = public_app(gateway, query, &console).cors(cors(settings, access.clone()));
+            let app = public_app(gateway, query, &console, &doors.public)
+                .cors(cors(settings, doors.public.clone()));
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
             stages.listeners.spawn("the public listener", async move {
                 serve(bound, app, options, token).await;
@@ -167,6 +163,8 @@ impl Built {
         stages.watchers.spawn("the admin listener", async move {
             serve(ports.admin, app, options, token).await;
         });
+        let token = stages.watchers.token();
+        stages.watchers.spawn("the keys", doors.follow(token));
         let token = stages.watchers.token();
         stages.watchers.spawn("metrics", every(UPKEEP, token, move || metrics.upkeep()));
         if parts.roles.has(Role::Gateway) {
@@ -222,10 +220,15 @@ fn cors(settings: &Settings, access: Access) -> Cors {
     Cors::new(move |origin| origins.contains(origin) || access.allowed_origin(origin))
 }
 
-fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {
+fn public_app(
+    gateway: Option<Gateway>,
+    query: Option<Query>,
+    console: &Admin,
+    access: &Access,
+) -> App {
     let routes = console.health_routes();
     let routes = match query {
-        Some(query) => routes.merge(query.routes()),
+        Some(query) => routes.merge(query.routes(access.clone())),
         None => routes,
     };
     let app = App::new(routes);

@@ -11,6 +11,7 @@ use super::job::{
     JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
     ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
 };
+use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
 use crate::config::Flag;
@@ -136,6 +137,10 @@ pub enum Command {
     /// Look after jobs: list, show, watch, pause, resume, cancel, limit
     #[command(subcommand)]
     Job(JobCommand),
+
+    /// Make, list, rotate and revoke the keys of producers, readers and operators
+    #[command(subcommand)]
+    Keys(KeysCommand),
 
     /// Look at the generations of the graph, make one, or switch to another
     #[command(subcommand)]

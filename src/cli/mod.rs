@@ -10,6 +10,8 @@ mod explain_text;
 mod generation;
 mod generation_id;
 mod job;
+mod keys;
+mod keys_text;
 mod migrate;
 mod parked;
 mod parked_text;
@@ -32,6 +34,8 @@ pub use job::{
     JobCommand, JumpArguments, PromoteArguments, RebuildArguments, RedriveArguments,
     ReplayArguments, RetireArguments, RollbackArguments, VerifyArguments,
 };
+pub use keys::KeysCommand;
+pub use keys_text::{KeyView, keys_table};
 pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;
 pub use parked_text::ParkedView;

@@ -61,6 +61,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&block_on(command.run(&settings))?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Keys(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Explain(command) => {
             let settings = effective(command.settings())?.settings;
             let (text, found) = block_on(command.run(&settings))?;

@@ -213,6 +213,7 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
             report(less, format!("is greater than {more}"), "lower it, or raise the other".into());
         }
     }
+    check_jwt(canonical, &mut report);
     if number("image.days").is_some() && lookup(canonical, "arango.url").is_none() {
         let wrong = "bounds the graph in memory, and there is no other".to_owned();
         let advice =
@@ -228,6 +229,17 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
             let wrong = format!("is the {whose}'s address");
             report("admin.listen", wrong, "choose another port".into());
         }
+    }
+}
+
+/// Tokens need all three: who issues them, for whom, and whose keys sign them.
+fn check_jwt(canonical: &Dict, report: &mut impl FnMut(&str, String, String)) {
+    let has = |key: &str| lookup(canonical, &format!("access.jwt.{key}")).is_some();
+    let all = [has("issuer"), has("audience"), has("jwks_url") || has("jwks_file")];
+    if all.contains(&true) && all.contains(&false) {
+        let wrong = "is not complete".to_owned();
+        let advice = "set issuer, audience, and jwks_url or jwks_file, or none of them".to_owned();
+        report("access.jwt", wrong, advice);
     }
 }
 
@@ -295,6 +307,14 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             text.is_some_and(|text| names.contains(&text)),
             &format!("use {}", names.join(" or ")),
         ),
+        Kind::Url => words(
+            text.is_some_and(is_url),
+            "write it as https://id.example/keys.json, without a user",
+        ),
+        Kind::Words => listed(value)
+            .filter(|all| !all.is_empty())
+            .map(|all| (Value::from(all.clone()), all.join(", ")))
+            .ok_or_else(|| refuse("write words with commas between".into())),
         Kind::Origins => listed(value)
             .filter(|origins| origins.iter().all(|origin| is_origin(origin)))
             .map(|origins| (Value::from(origins.clone()), origins.join(", ")))
@@ -372,6 +392,12 @@ fn listed(value: &Value) -> Option<Vec<String>> {
             Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
         }
     }
+}
+
+fn is_url(text: &str) -> bool {
+    let host = text.find("://").map_or(0, |at| at + 3);
+    let end = text[host..].find(['/', '?']).map_or(text.len(), |at| host + at);
+    is_http_url(&text[..end]) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// An origin as browsers send it: lower case, without a path. `*` and `null` are none.

@@ -20,7 +20,7 @@ const TIMES: &[(&str, u64)] =
     &[("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a size in bytes; a bare number is bytes.
-pub(super) fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     parse(text, SIZES)
 }
 

@@ -16,10 +16,11 @@ mod sources;
 mod tests;
 
 pub use check::{Problem, Problems};
-pub use humane::parse_duration;
+pub use humane::{parse_duration, parse_size};
 pub use settings::{
-    AdminSettings, ApiSettings, ArangoSettings, EventTypeSettings, GatewaySettings, ImageSettings,
-    LogSettings, NatsSettings, ProjectorSettings, QueueSettings, Settings, WalSettings,
+    AccessSettings, AdminSettings, ApiSettings, ArangoSettings, EventTypeSettings, GatewaySettings,
+    ImageSettings, LogSettings, NatsSettings, ProjectorSettings, QueueSettings, Settings,
+    WalSettings,
 };
 pub use show::Effective;
 pub use sources::{Flag, Sources, load};

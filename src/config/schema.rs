@@ -39,6 +39,10 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// Origins of pages, `https://host[:port]`: a list, or a text with commas between.
     Origins,
+    /// `http://` or `https://`, a host, and a path; without a user.
+    Url,
+    /// A list of words, or a text with commas between.
+    Words,
     LogFilter,
 }
 
@@ -93,6 +97,12 @@ pub(super) const FIELDS: &[Field] = &[
         Default::Number(HTTP_BATCH_EVENTS as u64),
     ),
     field("gateway.ack_timeout", Kind::Duration(10, HOUR), Default::Number(5 * SECOND)),
+    field("access.mode", Kind::Choice(&["auto", "keys", "open"]), Default::Text("auto")),
+    field("access.jwt.issuer", Kind::Text, Default::None),
+    field("access.jwt.audience", Kind::Text, Default::None),
+    field("access.jwt.algorithms", Kind::Words, Default::Text("ES256, RS256, EdDSA")),
+    field("access.jwt.jwks_url", Kind::Url, Default::None),
+    field("access.jwt.jwks_file", Kind::Path, Default::None),
     field("cors.origins", Kind::Origins, Default::None),
     field("privacy.hash_key", Kind::Secret, Default::None),
     field("privacy.hash_key_file", Kind::Path, Default::None),

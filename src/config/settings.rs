@@ -17,6 +17,7 @@ pub struct Settings {
     #[serde(with = "millis")]
     pub drain_deadline: Duration,
     pub gateway: GatewaySettings,
+    pub access: AccessSettings,
     #[serde(default)]
     pub cors: CorsSettings,
     #[serde(default)]
@@ -55,6 +56,24 @@ pub struct GatewaySettings {
     /// Longest wait for the stream of a request that asks for it.
     #[serde(with = "millis")]
     pub ack_timeout: Duration,
+}
+
+/// Who is asked for a key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AccessSettings {
+    /// `auto` (open in `weir dev` on loopback alone), `keys` or `open`.
+    pub mode: String,
+    pub jwt: JwtSettings,
+}
+
+/// Tokens that others issue; taken once issuer, audience and a source of keys are set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct JwtSettings {
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    pub algorithms: Vec<String>,
+    pub jwks_url: Option<String>,
+    pub jwks_file: Option<PathBuf>,
 }
 
 /// Pages of which origins may read answers of the public listener.

@@ -9,7 +9,8 @@ use super::secrets::Found;
 use super::settings::Settings;
 
 /// Files that are read beside those of secrets.
-const FILES: [&str; 3] = ["nats.credentials_file", "nats.ca_file", "arango.ca_file"];
+const FILES: [&str; 4] =
+    ["nats.credentials_file", "nats.ca_file", "arango.ca_file", "access.jwt.jwks_file"];
 
 /// The settings and where each came from.
 #[derive(Clone, Debug)]

@@ -25,9 +25,10 @@ pub struct Draft<'a> {
     pub value: Option<f64>,
     pub retracts: Option<Id<'a>>,
     pub properties: Map<String, Value>,
-    pub received_ms: Option<i64>,
+    /// What the producer tells of the circumstances: kept in the log, and outside every graph.
     pub context: Map<String, Value>,
-    pub received_from: Option<super::ReceivedFrom>,
+    pub received_ms: Option<i64>,
+    pub received_from: Option<ReceivedFrom>,
     /// The schema it has after upcasting.
     pub schema: u32,
 }
@@ -45,8 +46,21 @@ pub struct Event<'a> {
     pub value: Option<f64>,
     pub retracts: Option<Id<'a>>,
     pub properties: Map<String, Value>,
+    pub context: Map<String, Value>,
     pub received_ms: Option<i64>,
+    pub received_from: Option<ReceivedFrom>,
     pub schema: u32,
+}
+
+/// What a gateway knows of whom an event comes from, as far as it may keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReceivedFrom {
+    /// An address, or its network.
+    pub ip: Option<String>,
+    /// The user agent says that no person is behind it.
+    pub bot: bool,
+    /// The id of the key that was shown.
+    pub key: Option<String>,
 }
 
 /// What fills the gaps of a draft.
@@ -87,7 +101,9 @@ impl<'a> Draft<'a> {
             value: self.value,
             retracts: self.retracts,
             properties: self.properties,
+            context: self.context,
             received_ms,
+            received_from: self.received_from,
             schema: self.schema,
         }
     }

@@ -14,6 +14,8 @@ pub(super) enum Field {
     Retracts,
     Received,
     Schema,
+    Context,
+    ReceivedFrom,
     Properties,
 }
 
@@ -53,6 +55,8 @@ pub(super) fn field_of(key: &str) -> Option<(Field, &'static str)> {
         "value" => (Field::Value, "/value"),
         "retracts" => (Field::Retracts, "/retracts"),
         "receivedAt" => (Field::Received, "/receivedAt"),
+        "context" => (Field::Context, "/context"),
+        "receivedFrom" => (Field::ReceivedFrom, "/receivedFrom"),
         "schemaVersion" => (Field::Schema, "/schemaVersion"),
         "properties" => (Field::Properties, "/properties"),
         _ => return None,

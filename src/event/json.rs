@@ -10,7 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use super::issue::{Issue, Issues};
-use crate::limits::{EXACT_INTEGER, PROPERTY_DEPTH, PROPERTY_KEY_BYTES, PROPERTY_KEYS};
+use crate::limits::{
+    EXACT_INTEGER, FOREIGN_KEYS, PROPERTY_DEPTH, PROPERTY_KEY_BYTES, PROPERTY_KEYS,
+};
 
 /// A JSON value as a field of an event may hold it.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,12 +74,18 @@ impl<'de> Visitor<'de> for ScalarSeed {
 pub(super) struct Bounds<'i> {
     pub issues: &'i RefCell<Issues>,
     pub pointer: &'static str,
+    most_keys: usize,
     keys: std::cell::Cell<usize>,
 }
 
 impl<'i> Bounds<'i> {
     pub fn new(issues: &'i RefCell<Issues>, pointer: &'static str) -> Self {
-        Self { issues, pointer, keys: std::cell::Cell::new(0) }
+        Self { issues, pointer, most_keys: PROPERTY_KEYS, keys: std::cell::Cell::new(0) }
+    }
+
+    /// The bounds of a whole event of another form, whose lines have keys of their own.
+    pub fn of_foreign(issues: &'i RefCell<Issues>) -> Self {
+        Self { most_keys: FOREIGN_KEYS, ..Self::new(issues, "") }
     }
 
     fn note(&self, code: &'static str, detail: impl Into<Cow<'static, str>>) {
@@ -88,13 +96,11 @@ impl<'i> Bounds<'i> {
     fn count(&self) -> bool {
         let keys = self.keys.get() + 1;
         self.keys.set(keys);
-        if keys == PROPERTY_KEYS + 1 {
-            self.note(
-                "too_many_keys",
-                format!("holds more than {PROPERTY_KEYS} keys and elements"),
-            );
+        let most = self.most_keys;
+        if keys == most + 1 {
+            self.note("too_many_keys", format!("holds more than {most} keys and elements"));
         }
-        keys <= PROPERTY_KEYS
+        keys <= most
     }
 }
 

@@ -7,9 +7,11 @@
 mod convert;
 mod draft;
 mod fields;
+mod foreign;
 mod id;
 mod issue;
 mod json;
+mod names;
 mod parse;
 mod publication;
 mod raw;
@@ -19,25 +21,13 @@ mod types;
 mod upcast;
 mod write;
 
-pub use draft::{DEFAULT_SOURCE, Defaults, Draft, Event, Line};
+pub use draft::{DEFAULT_SOURCE, Defaults, Draft, Event, Line, ReceivedFrom};
+pub use foreign::CloudAttributes;
 pub use id::{Id, IdError};
 pub use issue::{Issue, Issues};
-pub use parse::{ParseError, Parser};
+pub use parse::{ParseError, Parsed, Parser};
 pub use publication::{Publication, PublicationError, SUBJECT_PREFIX, event_type_of, subject};
 pub use time::{EventTime, TimeError, format_ms};
 pub use types::{Declared, EventTypes, Kind, TypeError, TypeIndex, TypeSpec, normalise_name};
 pub use upcast::{CURRENT_SCHEMA, UpcastError, Upcaster, Upcasters};
 pub use write::write_event;
-
-/// STUB
-pub enum Parsed<'a> {
-    One(Draft<'a>),
-    Many(Vec<Result<Draft<'a>, Issues>>),
-}
-pub struct CloudAttributes;
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ReceivedFrom {
-    pub ip: Option<String>,
-    pub bot: bool,
-    pub key: Option<String>,
-}

@@ -1,15 +1,20 @@
 //! From JSON to a [`Draft`]: aliases, normalising, and everything that is wrong at once.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde::de::DeserializeSeed;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::convert::{lines, number, wrong_type};
 use super::draft::{Draft, Line};
 use super::fields::Field;
+use super::foreign::{
+    Attributes, CloudAttributes, Envelope, attributes_of, from_query, rewrite_ga4,
+};
 use super::issue::{Issue, Issues};
-use super::json::Scalar;
+use super::json::{Bounds, Scalar, ValueSeed};
 use super::raw::{Raw, RawSeed};
 use super::require::Present;
 use super::{EventTypes, Id, TypeIndex, Upcasters};
@@ -19,6 +24,14 @@ use super::{EventTypes, Id, TypeIndex, Upcasters};
 pub struct Parser {
     types: Arc<EventTypes>,
     upcasters: Upcasters,
+}
+
+/// What a body holds.
+#[derive(Debug)]
+pub enum Parsed<'a> {
+    One(Draft<'a>),
+    /// Several, each valid or not for itself.
+    Many(Vec<Result<Draft<'a>, Issues>>),
 }
 
 /// Why a text is no event.
@@ -51,9 +64,101 @@ impl Parser {
         json: &'a [u8],
         subject_type: Option<TypeIndex>,
     ) -> Result<Draft<'a>, ParseError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let raw = RawSeed.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
-        deserializer.end().map_err(|error| malformed(&error))?;
+        let raw = read_raw(json)?;
+        if raw.envelope.is_some() {
+            return Err(ParseError::Invalid(vec![Issue::new(
+                "",
+                "nested_batch",
+                "holds several events where one is expected: send it as a request of its own",
+            )]));
+        }
+        self.parse_raw(raw, json, subject_type)
+    }
+
+    /// Reads one event, an array of events, or an object that holds several as GA4, Segment and Google Retail
+    /// send them. Each of several is valid or not for itself.
+    pub fn parse_document<'a>(&self, json: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
+        if json.trim_ascii_start().starts_with(b"[") {
+            let elements: Vec<&'a RawValue> =
+                serde_json::from_slice(json).map_err(|error| malformed(&error))?;
+            return Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse(text, None))));
+        }
+        let raw = read_raw(json)?;
+        let Some((envelope, list)) = raw.envelope else {
+            return self.parse_raw(raw, json, None).map(Parsed::One);
+        };
+        if raw.issues.iter().any(|issue| issue.code == "duplicate_key") {
+            return Err(ParseError::Invalid(raw.issues));
+        }
+        let elements: Vec<&'a RawValue> =
+            serde_json::from_str(list.get()).map_err(|error| malformed(&error))?;
+        if envelope != Envelope::Events {
+            return Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse(text, None))));
+        }
+        let shared = read_object(json)?;
+        Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse_ga4(text, &shared))))
+    }
+
+    /// Reads an event of CloudEvents 1.0 in structured mode.
+    pub fn parse_cloud_event<'a>(&self, json: &[u8]) -> Result<Draft<'a>, ParseError> {
+        let mut event = read_object(json)?;
+        let attributes = attributes_of(&event).map_err(ParseError::Invalid)?;
+        let data =
+            Attributes::data(&mut event).map_err(|issue| ParseError::Invalid(vec![issue]))?;
+        self.parse_cloud(&attributes, data.as_bytes())
+    }
+
+    /// Reads a batch of them.
+    pub fn parse_cloud_batch<'a>(&self, json: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
+        let elements: Vec<&'a RawValue> =
+            serde_json::from_slice(json).map_err(|error| malformed(&error))?;
+        Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse_cloud_event(text))))
+    }
+
+    /// Reads one in binary mode: the attributes are in the headers, and `data` is JSON.
+    pub fn parse_cloud_binary<'a>(
+        &self,
+        attributes: &CloudAttributes,
+        data: &[u8],
+    ) -> Result<Draft<'a>, ParseError> {
+        let attributes = attributes.read().map_err(ParseError::Invalid)?;
+        let data = if data.trim_ascii().is_empty() { b"{}" } else { data };
+        self.parse_cloud(&attributes, data)
+    }
+
+    /// Reads an event that is written as the query of an address.
+    pub fn parse_query<'a>(&self, query: &str) -> Result<Draft<'a>, ParseError> {
+        let event = from_query(query).map_err(|issue| ParseError::Invalid(vec![issue]))?;
+        self.parse_anew(event, None)
+    }
+
+    fn each<'a>(
+        &self,
+        elements: &[&'a RawValue],
+        parse: impl Fn(&Self, &'a [u8]) -> Result<Draft<'a>, ParseError>,
+    ) -> Vec<Result<Draft<'a>, Issues>> {
+        let one = |element: &&'a RawValue| {
+            parse(self, element.get().as_bytes()).map_err(|error| match error {
+                ParseError::Invalid(issues) => issues,
+                malformed @ ParseError::Malformed { .. } => {
+                    vec![Issue::new("", "malformed_json", malformed.to_string())]
+                }
+            })
+        };
+        elements.iter().map(one).collect()
+    }
+
+    fn parse_raw<'a>(
+        &self,
+        raw: Raw<'a>,
+        json: &'a [u8],
+        subject_type: Option<TypeIndex>,
+    ) -> Result<Draft<'a>, ParseError> {
+        if let Some(form) = raw.form {
+            let event = form.rewrite(read_object(json)?);
+            let event = event.map_err(|issue| ParseError::Invalid(vec![issue]))?;
+            return self.parse_anew(event, subject_type);
+        }
         let found = raw.schema().map_err(|issue| ParseError::Invalid(vec![issue]))?;
         if found == self.upcasters.current() {
             return self.draft(raw, subject_type).map_err(ParseError::Invalid);
@@ -61,47 +166,59 @@ impl Parser {
         self.parse_older(json, found, subject_type)
     }
 
-    /// Reads a JSON array of events; each element is valid or not for itself.
-    pub fn parse_array<'a>(
+    /// Reads what was written anew with our own names.
+    fn parse_anew<'a>(
         &self,
-        json: &'a [u8],
-    ) -> Result<Vec<Result<Draft<'a>, Issues>>, ParseError> {
-        let elements: Vec<&'a serde_json::value::RawValue> =
-            serde_json::from_slice(json).map_err(|error| malformed(&error))?;
-        Ok(elements
-            .into_iter()
-            .map(|element| match self.parse(element.get().as_bytes(), None) {
-                Ok(draft) => Ok(draft),
-                Err(ParseError::Invalid(issues)) => Err(issues),
-                Err(error @ ParseError::Malformed { .. }) => {
-                    Err(vec![Issue::new("", "malformed_json", error.to_string())])
-                }
-            })
-            .collect())
+        event: Map<String, Value>,
+        subject_type: Option<TypeIndex>,
+    ) -> Result<Draft<'a>, ParseError> {
+        let text = Value::Object(event).to_string();
+        let mut raw = read_raw(text.as_bytes())?;
+        raw.form = None;
+        self.draft(raw, subject_type).map(own).map_err(ParseError::Invalid)
     }
 
-    /// STUB
-    pub fn parse_document<'a>(&self, json: &'a [u8]) -> Result<super::Parsed<'a>, ParseError> {
-        if json.trim_ascii_start().starts_with(b"[") {
-            return self.parse_array(json).map(super::Parsed::Many);
-        }
-        self.parse(json, None).map(super::Parsed::One)
-    }
-    pub fn parse_cloud_event<'a>(&self, json: &'a [u8]) -> Result<Draft<'a>, ParseError> {
-        self.parse(json, None)
-    }
-    pub fn parse_cloud_batch<'a>(&self, json: &'a [u8]) -> Result<super::Parsed<'a>, ParseError> {
-        self.parse_document(json)
-    }
-    pub fn parse_cloud_binary<'a>(
+    fn parse_ga4<'a>(
         &self,
-        _: &super::CloudAttributes,
         json: &'a [u8],
+        shared: &Map<String, Value>,
     ) -> Result<Draft<'a>, ParseError> {
+        let event = read_object(json)?;
+        if event.contains_key("name") && !event.contains_key("eventType") {
+            return self.parse_anew(rewrite_ga4(event, shared), None);
+        }
         self.parse(json, None)
     }
-    pub fn parse_query<'a>(&self, query: &'a str) -> Result<Draft<'a>, ParseError> {
-        self.parse(query.as_bytes(), None)
+
+    fn parse_cloud<'a>(
+        &self,
+        attributes: &Attributes,
+        data: &[u8],
+    ) -> Result<Draft<'a>, ParseError> {
+        let mut raw = read_raw(data)?;
+        raw.agree(Field::EventId, "/id", &attributes.id);
+        raw.agree(Field::Source, "/source", &attributes.source);
+        if let Some(time) = &attributes.time {
+            raw.agree(Field::Timestamp, "/time", time);
+        }
+        if let Some(user) = &attributes.user {
+            raw.agree(Field::User, "/userid", user);
+        }
+        let named = attributes.type_name.as_str();
+        let last = named.rsplit('.').next().unwrap_or(named);
+        // What names no event type may still carry one in its data.
+        match [named, last].into_iter().find(|name| self.types.find(name).is_some()) {
+            Some(name) if !raw.has(Field::Type) => raw.agree(Field::Type, "/type", name),
+            None if !raw.has(Field::Type) => raw.agree(Field::Type, "/type", named),
+            _ => {}
+        }
+        if let Some(subject) = &attributes.subject
+            && !raw.has(Field::Item)
+            && raw.lines.is_empty()
+        {
+            raw.agree(Field::Item, "/subject", subject);
+        }
+        self.draft(raw, None).map(own).map_err(ParseError::Invalid)
     }
 
     fn parse_older<'a>(
@@ -179,9 +296,9 @@ impl Parser {
                 value,
                 retracts,
                 properties: raw.properties,
+                context: raw.context,
                 received_ms,
-                context: Map::new(),
-                received_from: None,
+                received_from: raw.received_from,
                 schema: self.upcasters.current(),
             }),
             _ => Err(issues),
@@ -224,6 +341,32 @@ impl Parser {
                 None
             }
             (found, _) => found,
+        }
+    }
+}
+
+fn read_raw(json: &[u8]) -> Result<Raw<'_>, ParseError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let raw = RawSeed.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(raw)
+}
+
+/// Reads an object whole, under the same bounds as properties.
+fn read_object(json: &[u8]) -> Result<Map<String, Value>, ParseError> {
+    let issues = RefCell::new(Issues::new());
+    let bounds = Bounds::of_foreign(&issues);
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let seed = ValueSeed { bounds: &bounds, depth: 0 };
+    let value = seed.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    let mut issues = issues.into_inner();
+    match value {
+        Value::Object(object) if issues.is_empty() => Ok(object),
+        Value::Object(_) => Err(ParseError::Invalid(issues)),
+        _ => {
+            issues.push(Issue::new("", "invalid_type", "an event must be an object"));
+            Err(ParseError::Invalid(issues))
         }
     }
 }

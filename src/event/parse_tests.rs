@@ -1,7 +1,7 @@
 //! What producers may send, and what each gets to hear.
 
 use super::*;
-use crate::event::{Defaults, Event, EventTime, write_event};
+use crate::event::{Defaults, Event, EventTime, ReceivedFrom, write_event};
 use proptest::prelude::*;
 
 fn parser() -> Parser {
@@ -123,9 +123,9 @@ fn older_schemas_are_lifted_where_they_are_read() {
 fn arrays_tell_of_each_element() {
     let parser = parser();
     let json = br#"[{"userId":"u","itemId":"i","eventType":"viewed"}, 7, {"userId":"u"}]"#;
-    let results = parser.parse_array(json).expect("well-formed");
+    let Ok(Parsed::Many(results)) = parser.parse_document(json) else { panic!("several") };
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
-    assert!(matches!(parser.parse_array(b"[{}, "), Err(ParseError::Malformed { .. })));
+    assert!(matches!(parser.parse_document(b"[{}, "), Err(ParseError::Malformed { .. })));
 }
 
 fn ids() -> impl Strategy<Value = String> {
@@ -156,7 +156,9 @@ proptest! {
     fn what_is_written_is_read_back_the_same(
         user in ids(), item in ids(), id in ids(), source in prop::option::of(ids()),
         ms in 631_152_000_000i64..3_155_760_000_000, value in prop::option::of(-1e9..1e9f64),
-        properties in properties(), received in prop::option::of(0i64..4_000_000_000_000),
+        properties in properties(), context in properties(), received in prop::option::of(0i64..4_000_000_000_000),
+        from in prop::option::of((prop::option::of("[0-9.:]{1,20}"), any::<bool>(), prop::option::of("[a-z2-7\"]{1,12}"))
+            .prop_map(|(ip, bot, key)| ReceivedFrom { ip, bot, key })),
         lines in prop::collection::vec((ids(), prop::option::of(0.0..1e6f64)), 0..4),
     ) {
         prop_assume!([&user, &item, &id].iter().chain(source.iter().collect::<Vec<_>>().iter()).all(|id| id.len() <= 256));
@@ -168,8 +170,7 @@ proptest! {
             lines: lines.into_iter().map(|(id, value)| Line { item: Id::new(id).expect("valid"), value }).collect(),
             at: None, source: source.and_then(|source| Id::new(source).ok()), value, retracts: None, properties,
             received_ms: received, schema: 1,
-            context: Map::new(),
-            received_from: None,
+            context, received_from: from,
         };
         let at = EventTime::from_ms(ms).expect("in range");
         let event: Event<'_> = draft.resolve(|| Defaults { id: Id::new(id.clone()).expect("valid"), at, received_ms: None });
@@ -184,6 +185,6 @@ proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(json in "\\PC{0,80}") {
         let _ = parser().parse(json.as_bytes(), None);
-        let _ = parser().parse_array(json.as_bytes());
+        let _ = parser().parse_document(json.as_bytes());
     }
 }

@@ -8,9 +8,12 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::ReceivedFrom;
 use super::fields::{FIELDS, Field, field_of};
+use super::foreign::{Envelope, Form};
 use super::issue::{Issue, Issues};
 use super::json::{Bounds, Scalar, ScalarSeed, ValueSeed, insert_bounded};
 
@@ -19,6 +22,12 @@ pub(super) struct Raw<'a> {
     pub scalars: [Option<(&'static str, Scalar<'a>)>; FIELDS],
     pub lines: Vec<(Scalar<'a>, Scalar<'a>)>,
     pub properties: Map<String, Value>,
+    pub context: Map<String, Value>,
+    pub received_from: Option<ReceivedFrom>,
+    /// It is written as another collector's clients write.
+    pub form: Option<Form>,
+    /// It holds several events: the key, and what stands there.
+    pub envelope: Option<(Envelope, &'a RawValue)>,
     pub issues: Issues,
 }
 
@@ -28,6 +37,10 @@ impl<'a> Raw<'a> {
             scalars: Default::default(),
             lines: Vec::new(),
             properties: Map::new(),
+            context: Map::new(),
+            received_from: None,
+            form: None,
+            envelope: None,
             issues: Vec::new(),
         }
     }
@@ -51,6 +64,61 @@ impl<'a> Raw<'a> {
             Some((_, known)) if *known != Scalar::Null => {}
             _ => self.scalars[field as usize] = Some((pointer, value)),
         }
+    }
+
+    fn put_object(&mut self, field: Field, object: Map<String, Value>, bounds: &Bounds<'_>) {
+        match field {
+            Field::Context => self.context = object,
+            Field::ReceivedFrom => self.received_from = Some(received_from(&object)),
+            _ => merge(&mut self.properties, object, bounds),
+        }
+    }
+
+    /// Knows one of Segment's calls by what stands under `type`.
+    fn note_call(&mut self, value: &Scalar<'_>) {
+        if let Scalar::Text(text) = value {
+            self.form = self.form.or(Form::of_type(text));
+        }
+    }
+
+    /// Keeps an array as it is for whoever asks for several events; anything else is a property.
+    fn put_envelope(
+        &mut self,
+        key: &str,
+        text: &'a RawValue,
+        bounds: &Bounds<'_>,
+    ) -> Result<(), serde_json::Error> {
+        let envelope = Envelope::of_key(key);
+        if let Some(envelope) = envelope.filter(|_| text.get().starts_with('[')) {
+            if self.envelope.replace((envelope, text)).is_some() {
+                self.issues.push(Issue::new("", "duplicate_key", "holds two lists of events"));
+            }
+            return Ok(());
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text.get());
+        let value = ValueSeed { bounds, depth: 1 }.deserialize(&mut deserializer)?;
+        insert_bounded(&mut self.properties, bounds, key, value);
+        Ok(())
+    }
+
+    /// Sets what an attribute around the event says too; both must agree.
+    pub fn agree(&mut self, field: Field, pointer: &'static str, text: &'a str) {
+        let value = Scalar::Text(Cow::Borrowed(text));
+        match &self.scalars[field as usize] {
+            Some((_, known)) if *known == Scalar::Null || *known == value => {}
+            Some((before, _)) => {
+                let detail = format!("differs from {before} in the data");
+                self.issues.push(Issue::new(pointer, "conflicting_alias", detail));
+                return;
+            }
+            None => {}
+        }
+        self.scalars[field as usize] = Some((pointer, value));
+    }
+
+    /// Tells whether a field holds something.
+    pub fn has(&self, field: Field) -> bool {
+        self.scalars[field as usize].as_ref().is_some_and(|(_, value)| *value != Scalar::Null)
     }
 
     pub fn schema(&self) -> Result<u32, Issue> {
@@ -121,18 +189,18 @@ impl<'de> Visitor<'de> for RawSeed {
         let bounds = Bounds::new(&issues, "/properties");
         while let Some(key) = map.next_key_seed(KeySeed)? {
             match field_of(&key) {
-                Some((Field::Properties, pointer)) => {
-                    let before =
-                        raw.scalars[Field::Properties as usize].replace((pointer, Scalar::Null));
+                Some((
+                    field @ (Field::Properties | Field::Context | Field::ReceivedFrom),
+                    pointer,
+                )) => {
+                    let before = raw.scalars[field as usize].replace((pointer, Scalar::Null));
                     if before.is_some() {
-                        issues.borrow_mut().push(Issue::new(
-                            pointer,
-                            "duplicate_key",
-                            "stands there twice",
-                        ));
+                        issues.borrow_mut().push(twice(pointer));
                     }
-                    match map.next_value_seed(ValueSeed { bounds: &bounds, depth: 0 })? {
-                        Value::Object(object) => merge(&mut raw.properties, object, &bounds),
+                    let inner = Bounds::new(&issues, pointer);
+                    let bounds = if field == Field::Properties { &bounds } else { &inner };
+                    match map.next_value_seed(ValueSeed { bounds, depth: 0 })? {
+                        Value::Object(object) => raw.put_object(field, object, bounds),
                         Value::Null => {}
                         _ => issues.borrow_mut().push(Issue::new(
                             pointer,
@@ -145,11 +213,7 @@ impl<'de> Visitor<'de> for RawSeed {
                     let before =
                         raw.scalars[Field::Lines as usize].replace((pointer, Scalar::Null));
                     if before.is_some() {
-                        issues.borrow_mut().push(Issue::new(
-                            pointer,
-                            "duplicate_key",
-                            "stands there twice",
-                        ));
+                        issues.borrow_mut().push(twice(pointer));
                     }
                     match map.next_value_seed(LinesSeed)? {
                         Some(lines) => raw.lines = lines,
@@ -162,9 +226,17 @@ impl<'de> Visitor<'de> for RawSeed {
                 }
                 Some((field, pointer)) => {
                     let value = map.next_value_seed(ScalarSeed)?;
+                    if pointer == "/type" {
+                        raw.note_call(&value);
+                    }
                     raw.set(field, pointer, value);
                 }
+                None if Envelope::of_key(&key).is_some() => {
+                    let text: &'de RawValue = map.next_value()?;
+                    raw.put_envelope(&key, text, &bounds).map_err(serde::de::Error::custom)?;
+                }
                 None => {
+                    raw.form = raw.form.or(Form::of_key(&key));
                     let value = map.next_value_seed(ValueSeed { bounds: &bounds, depth: 1 })?;
                     insert_bounded(&mut raw.properties, &bounds, &key, value);
                 }
@@ -172,6 +244,20 @@ impl<'de> Visitor<'de> for RawSeed {
         }
         raw.issues.append(&mut issues.borrow_mut());
         Ok(raw)
+    }
+}
+
+fn twice(pointer: &'static str) -> Issue {
+    Issue::new(pointer, "duplicate_key", "stands there twice")
+}
+
+/// Reads what the gateway has written of whom an event comes from.
+fn received_from(object: &Map<String, Value>) -> ReceivedFrom {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
+    ReceivedFrom {
+        ip: text("ip"),
+        bot: object.get("bot") == Some(&Value::Bool(true)),
+        key: text("key"),
     }
 }
 
@@ -214,13 +300,12 @@ struct LinesSeed;
 impl<'de> DeserializeSeed<'de> for LinesSeed {
     type Value = Option<Vec<(Scalar<'de>, Scalar<'de>)>>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let elements: Vec<&'de serde_json::value::RawValue> =
-            serde::Deserialize::deserialize(deserializer)?;
+        let elements: Vec<&'de RawValue> = serde::Deserialize::deserialize(deserializer)?;
         Ok(elements.into_iter().map(line).collect())
     }
 }
 
-fn line(element: &serde_json::value::RawValue) -> Option<(Scalar<'_>, Scalar<'_>)> {
+fn line(element: &RawValue) -> Option<(Scalar<'_>, Scalar<'_>)> {
     let mut deserializer = serde_json::Deserializer::from_str(element.get());
     let mut raw = RawSeed.deserialize(&mut deserializer).ok()?;
     if !raw.issues.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::names::meaning;
+
 /// What an event of a type does to the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -135,12 +137,14 @@ impl EventTypes {
         all
     }
 
-    /// Finds a type by a name as a producer writes it.
+    /// Finds a type by a name as a producer writes it, also by what other collectors call it.
     pub fn find(&self, name: &str) -> Option<TypeIndex> {
-        match self.by_name.get(name) {
-            Some(index) => Some(*index),
-            None => self.by_name.get(&normalise_name(name)).copied(),
+        if let Some(index) = self.by_name.get(name) {
+            return Some(*index);
         }
+        let name = normalise_name(name);
+        let found = self.by_name.get(&name);
+        found.or_else(|| self.by_name.get(meaning(&name)?)).copied()
     }
 
     pub fn spec(&self, index: TypeIndex) -> &TypeSpec {

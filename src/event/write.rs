@@ -1,19 +1,23 @@
 //! The JSON form of a recorded event: the one that the log holds.
 //!
-//! Keys are in one fixed order with `receivedAt` last, so that everything before it is the event's
+//! Keys are in one fixed order with `receivedAt` and `receivedFrom` last, so that everything before it is the event's
 //! canonical payload: the same event received twice differs only behind it.
 
 use std::io::Write;
 
-use super::{Event, EventTypes, Id};
+use super::{Event, EventTypes, Id, ReceivedFrom};
 
 /// Appends the event as JSON and returns the length of its canonical part, in bytes.
 ///
-/// The canonical part is everything but the receive time and the closing brace.
+/// The canonical part is everything but what the gateway adds and the closing brace.
 pub fn write_event(event: &Event<'_>, types: &EventTypes, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(b"{\"eventId\":");
     text(out, event.id.as_str());
+    if !event.context.is_empty() {
+        out.extend_from_slice(b",\"context\":");
+        serde_json::to_writer(&mut *out, &event.context).expect("a vector takes every write");
+    }
     field(out, "eventType", &types.spec(event.event_type).name);
     if let Some(item) = &event.item {
         field(out, "itemId", item.as_str());
@@ -37,8 +41,29 @@ pub fn write_event(event: &Event<'_>, types: &EventTypes, out: &mut Vec<u8>) -> 
     if let Some(received) = event.received_ms {
         write!(out, ",\"receivedAt\":{received}").expect("a vector takes every write");
     }
+    if let Some(from) = &event.received_from {
+        received_from(out, from);
+    }
     out.push(b'}');
     canonical
+}
+
+fn received_from(out: &mut Vec<u8>, from: &ReceivedFrom) {
+    out.extend_from_slice(b",\"receivedFrom\":{");
+    let begin = out.len();
+    for (name, value) in [("ip", &from.ip), ("key", &from.key)] {
+        if let Some(value) = value {
+            field(out, name, value);
+        }
+    }
+    if from.bot {
+        out.extend_from_slice(b",\"bot\":true");
+    }
+    if out.len() > begin {
+        // The first has no comma before it.
+        out.remove(begin);
+    }
+    out.push(b'}');
 }
 
 fn lines(event: &Event<'_>, out: &mut Vec<u8>) {

@@ -56,6 +56,20 @@ pub struct Terms {
     pub repeat: Option<Repeat>,
 }
 
+impl Terms {
+    /// The terms of somebody of whom nothing is known and to whom everything is open.
+    pub fn open(now: EventTime) -> Self {
+        Self {
+            now,
+            grant: Grant::open(),
+            hash_key: None,
+            address: None,
+            is_bot: false,
+            repeat: None,
+        }
+    }
+}
+
 /// Takes events one by one and writes their log entries.
 pub struct Preparer<'p, F> {
     parser: &'p Parser,

@@ -12,14 +12,7 @@ fn parser() -> Parser {
 }
 
 fn terms() -> Terms {
-    Terms {
-        now: EventTime::from_ms(NOW).expect("a time"),
-        grant: Grant::open(),
-        hash_key: None,
-        address: None,
-        is_bot: false,
-        repeat: None,
-    }
+    Terms::open(EventTime::from_ms(NOW).expect("a time"))
 }
 
 fn prepared_under(terms: Terms, body: &str, shape: Shape) -> Prepared {

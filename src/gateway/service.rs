@@ -229,7 +229,9 @@ impl Inner {
         let body = pieces.whole().await?;
         let prepared = if shape == Shape::CloudBinary {
             let mut preparer = self.preparer(visit, body.len());
-            let attributes = CloudAttributes;
+            let headers = visit.head.headers.iter();
+            let attributes =
+                CloudAttributes::of(headers.map(|(name, value)| (name.as_str(), value.as_bytes())));
             let parsed = self.parser.parse_cloud_binary(&attributes, &body).map(Parsed::One);
             preparer.parsed(parsed).map(|()| preparer.finish())
         } else if body.trim_ascii().is_empty() {

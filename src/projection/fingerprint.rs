@@ -6,7 +6,7 @@ use crate::event::{EventTypes, Kind, Upcasters};
 use crate::limits;
 
 /// Raised whenever this version of the code projects an event differently than the one before.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 
 /// A hash of all that puts depend on besides the event: code, types, upcasters, validity limits.
 ///

@@ -120,7 +120,9 @@ pub fn event() -> impl Strategy<Value = Event<'static>> {
                 value: value.map(f64::from),
                 retracts: matches!(kind, Kind::Retraction { .. }).then(|| text("e", id)),
                 properties: attributes(attrs),
+                context: serde_json::Map::new(),
                 received_ms: None,
+                received_from: None,
                 schema: 1,
             }
         })

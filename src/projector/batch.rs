@@ -232,7 +232,9 @@ mod tests {
                 value: None,
                 retracts: None,
                 properties: serde_json::Map::new(),
+                context: serde_json::Map::new(),
                 received_ms: None,
+                received_from: None,
                 schema: 1,
             })
             .collect();

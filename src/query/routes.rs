@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Path, Query as Parameters, State};
-use axum::response::Response;
+use axum::extract::{Path, Query as Parameters, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 use super::answer::{self, Basis};
 use super::params::{HistoryParams, ItemParams, UserParams, path_id};
 use super::serving::{About, Served, Serving, Source};
+use crate::access::{Access, Scope, Shown};
+use crate::clock;
 use crate::http::Problem;
 use crate::limits::READ_RETRY_AFTER_S;
 use crate::recommend;
@@ -34,12 +37,14 @@ impl Query {
         Self(served)
     }
 
-    pub fn routes(self) -> Router {
+    /// Returns the routes, for whoever `access` lets read.
+    pub fn routes(self, access: Access) -> Router {
         Router::new()
             .route("/recommendations/user/{userId}", get(for_user))
             .route("/recommendations/item/{itemId}", get(for_item))
             .route("/history/user/{userId}", get(history))
             .with_state(self)
+            .route_layer(from_fn_with_state(access, admit))
     }
 
     /// Takes `generation` out of the parameters, and returns what it names, by default what answers.
@@ -49,6 +54,14 @@ impl Query {
             None => served.active.clone().ok_or_else(|| unavailable(None)),
             Some(name) => named_generation(&served, &name),
         }
+    }
+}
+
+async fn admit(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let shown = Shown { headers: request.headers(), query: None };
+    match access.admit(Scope::Read, &shown, clock::now_ms()) {
+        Ok(_) => next.run(request).await,
+        Err(denied) => Problem::from(denied).into_response(),
     }
 }
 

@@ -29,8 +29,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("http", &["limits", "telemetry"]),
     ("telemetry", &["limits"]),
     ("broker", &["limits", "telemetry"]),
+    // Who may do what.
+    ("access", &["limits", "clock", "stream", "http"]),
     // Components: what moves events between logs, stores and people. None knows the configuration.
-    ("gateway", &["limits", "clock", "event", "graph", "http", "telemetry", "wal"]),
+    (
+        "gateway",
+        &["limits", "clock", "secret", "access", "event", "graph", "http", "telemetry", "wal"],
+    ),
     ("generation", &["limits", "clock", "event", "stream"]),
     ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
     (
@@ -53,7 +58,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
         ],
     ),
-    ("query", &["limits", "event", "graph", "http", "recommend", "store", "telemetry"]),
+    (
+        "query",
+        &["limits", "clock", "access", "event", "graph", "http", "recommend", "store", "telemetry"],
+    ),
     // Configuration knows kinds of values, not components.
     ("config", &["limits", "event", "secret"]),
     ("app", ALL),
@@ -72,7 +80,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("figment", &["config"]),
-    ("reqwest", &["cli", "store", "stream"]),
+    ("reqwest", &["cli", "access", "store", "stream"]),
+    ("jsonwebtoken", &["access"]),
+    ("sha2", &["access"]),
+    ("async_compression", &["gateway"]),
     ("arangors", &["store"]),
 ];
 

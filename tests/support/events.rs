@@ -68,7 +68,9 @@ fn event(seed: &Seed, types: &EventTypes) -> Event<'static> {
         retracts: takes_back.then(|| id.clone()),
         id,
         properties: attributes(seed.pick(0..4)),
+        context: serde_json::Map::new(),
         received_ms: None,
+        received_from: None,
         schema: 1,
     }
 }
@@ -109,7 +111,9 @@ pub fn interaction(name: &str, id: &str, user: &str, item: &str, minute: i64) ->
         value: None,
         retracts: None,
         properties: Map::new(),
+        context: serde_json::Map::new(),
         received_ms: None,
+        received_from: None,
         schema: 1,
     }
 }

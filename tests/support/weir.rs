@@ -163,7 +163,10 @@ impl Weir {
         let small = [("NATS", "512MiB"), ("RETRY", "64MiB"), ("PARKED", "64MiB")];
         let variables =
             small.map(|(stream, bytes)| (format!("WEIR_{stream}__MAX_BYTES"), bytes.to_owned()));
-        Builder { role, data_dir: None, flags: Vec::new(), variables: variables.to_vec() }
+        let builder =
+            Builder { role, data_dir: None, flags: Vec::new(), variables: variables.to_vec() };
+        // What is not about keys needs none; a later value wins.
+        builder.set("access.mode", "open")
     }
 
     pub fn client(&self) -> Client {

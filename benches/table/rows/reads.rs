@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
+use weir::access::Access;
 use weir::event::{EventTypes, Kind};
 use weir::http::{App, ServeOptions, bind, serve};
 use weir::limits::{HISTORY_DEFAULT, HISTORY_SCAN, RECOMMEND_DEFAULT};
@@ -70,7 +71,7 @@ pub fn measure(bench: &Bench, mut report: Report) -> anyhow::Result<Report> {
     let shown = Serving::new("g1".to_owned(), types, PURCHASED, Some(image), None);
     let shown = Served { active: Some(Arc::new(shown)), ..Served::default() };
     let (_serving, served) = tokio::sync::watch::channel(Arc::new(shown));
-    let app = App::new(Query::new(served).routes());
+    let app = App::new(Query::new(served).routes(Access::open()));
     let serving = runtime.spawn(serve(bound, app, ServeOptions::default(), stop.clone()));
 
     for read in ALL {

@@ -78,10 +78,14 @@ mod tests {
         let rules = |claims: serde_json::Value| {
             serde_json::from_value::<Claims>(claims).expect("claims").rules()
         };
-        let told = rules(json!({"exp": 1, "sub": "s", "scope": "openid weir:write", "weir_types": ["viewed"]}));
+        let told = rules(
+            json!({"exp": 1, "sub": "s", "scope": "openid weir:write", "weir_types": ["viewed"]}),
+        );
         assert_eq!(told.scopes, [Scope::Write].into());
         assert!(told.permits_type("viewed") && !told.permits_type("liked"));
-        let told = rules(json!({"exp": 1, "scp": ["weir:read", "weir:admin"], "weir_sources": "shop app"}));
+        let told = rules(
+            json!({"exp": 1, "scp": ["weir:read", "weir:admin"], "weir_sources": "shop app"}),
+        );
         assert_eq!(told.scopes, [Scope::Read, Scope::Admin].into());
         assert!(told.permits_source("app") && !told.permits_source("till"));
         assert!(rules(json!({"exp": 1, "scope": "weir:everything"})).scopes.is_empty());

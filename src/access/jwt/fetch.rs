@@ -51,7 +51,9 @@ impl Fetcher {
 
     async fn text(&self) -> Result<Vec<u8>, String> {
         let url = match &self.source {
-            JwksSource::File(path) => return tokio::fs::read(path).await.map_err(|error| error.to_string()),
+            JwksSource::File(path) => {
+                return tokio::fs::read(path).await.map_err(|error| error.to_string());
+            }
             JwksSource::Url(url) => url,
         };
         let http = self.http.as_ref().ok_or("there is no client for HTTP")?;

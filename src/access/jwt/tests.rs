@@ -96,7 +96,12 @@ fn a_token_that_nobody_signed_as_pinned_is_invalid() {
     let shared = encode(&header, &claims(), &EncodingKey::from_secret(public)).expect("signed");
     let good = signed(&issuer, "a", &claims());
     let (head, _) = good.rsplit_once('.').expect("three parts");
-    let other_body = format!("{}.{}.{}", head.split('.').next().expect("a part"), part(&changed("sub", json!("root"))), &good[head.len() + 1..]);
+    let other_body = format!(
+        "{}.{}.{}",
+        head.split('.').next().expect("a part"),
+        part(&changed("sub", json!("root"))),
+        &good[head.len() + 1..]
+    );
     for token in [
         none,
         shared,

@@ -51,7 +51,9 @@ const ALGORITHMS: [Algorithm; 9] = [
 /// Why tokens cannot be decided on.
 #[derive(Debug, thiserror::Error)]
 pub enum JwtError {
-    #[error("access.jwt.algorithms: {0} is not taken; use ES256, RS256, EdDSA or another asymmetric one")]
+    #[error(
+        "access.jwt.algorithms: {0} is not taken; use ES256, RS256, EdDSA or another asymmetric one"
+    )]
     Algorithm(String),
 }
 
@@ -114,7 +116,10 @@ impl Tokens {
         }
         let key = DecodingKey::from_jwk(jwk).ok()?;
         let decoded = decode::<Claims>(token, &key, &self.validation(header.alg));
-        decoded.inspect_err(|error| tracing::debug!(%error, "a token is not valid")).ok().map(|data| data.claims)
+        decoded
+            .inspect_err(|error| tracing::debug!(%error, "a token is not valid"))
+            .ok()
+            .map(|data| data.claims)
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
