@@ -155,7 +155,8 @@ pub(super) fn read_copy(path: &Path) -> Option<Vec<Key>> {
 
 /// Writes the copy on disk, whole or not at all, for nobody but its owner.
 pub(super) fn write_copy(path: &Path, keys: &[&Key]) -> std::io::Result<()> {
-    let new = PathBuf::from(format!("{}.new", path.display()));
+    // Two roles may share a data directory: each writes a file of its own before it takes the place.
+    let new = PathBuf::from(format!("{}.{}.new", path.display(), std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&new)?;

@@ -28,6 +28,10 @@ pub struct Parser {
 
 /// What a body holds.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the hot one, and lives for a moment"
+)]
 pub enum Parsed<'a> {
     One(Draft<'a>),
     /// Several, each valid or not for itself.
@@ -112,7 +116,7 @@ impl Parser {
     pub fn parse_cloud_batch<'a>(&self, json: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
         let elements: Vec<&'a RawValue> =
             serde_json::from_slice(json).map_err(|error| malformed(&error))?;
-        Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse_cloud_event(text))))
+        Ok(Parsed::Many(self.each(&elements, Self::parse_cloud_event)))
     }
 
     /// Reads one in binary mode: the attributes are in the headers, and `data` is JSON.

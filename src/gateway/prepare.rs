@@ -97,7 +97,7 @@ impl<'p, F: FnMut() -> String> Preparer<'p, F> {
     }
 
     /// Returns how many events there were so far, valid or not.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.prepared.verdicts.len()
     }
 

@@ -203,7 +203,7 @@ impl Inner {
         let mut too_many = 0;
         let mut take = |line: &[u8]| {
             // Past the limit they are only counted, so that the answer can say how many there are.
-            if preparer.len() < most { preparer.line(line) } else { too_many += 1 }
+            if preparer.count() < most { preparer.line(line) } else { too_many += 1 }
         };
         while let Some(piece) = pieces.next().await? {
             lines.push(&piece, &mut take);

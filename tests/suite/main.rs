@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod arango_schema;
 mod arango_standin;
 mod arango_store;

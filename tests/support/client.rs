@@ -39,6 +39,8 @@ pub struct Client {
     http: reqwest::Client,
     public: String,
     admin: String,
+    /// What is shown with every request.
+    key: Option<String>,
 }
 
 /// A view of an item, as `POST /ingest` takes it.
@@ -54,7 +56,20 @@ pub fn ndjson(events: &[Value]) -> String {
 impl Client {
     pub fn new(public: String, admin: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build();
-        Self { http: http.expect("a client can be made"), public, admin }
+        Self { http: http.expect("a client can be made"), public, admin, key: None }
+    }
+
+    /// The same client, showing a key with every request.
+    pub fn showing(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    fn begin(&self, method: &str, url: String) -> reqwest::RequestBuilder {
+        let request = self.http.request(method.parse().expect("a method"), url);
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     pub fn public_url(&self) -> &str {
@@ -75,14 +90,12 @@ impl Client {
 
     /// Begins a request to the public listener.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        let method = method.parse().expect("a method");
-        self.http.request(method, format!("{}{path}", self.public))
+        self.begin(method, format!("{}{path}", self.public))
     }
 
     /// Begins a request to the operators' listener.
     pub fn admin_request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        let method = method.parse().expect("a method");
-        self.http.request(method, format!("{}{path}", self.admin))
+        self.begin(method, format!("{}{path}", self.admin))
     }
 
     /// Posts a body with its content type, none if that is empty.
@@ -117,7 +130,7 @@ impl Client {
     }
 
     async fn try_status(&self) -> Option<Value> {
-        let request = self.http.get(format!("{}/admin/status", self.admin));
+        let request = self.admin_request("GET", "/admin/status");
         self.send(request)
             .await
             .ok()

@@ -3,4 +3,5 @@
 mod answers;
 mod bodies;
 mod browsers;
+mod privacy;
 mod repeated;
