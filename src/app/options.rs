@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
-use crate::http::{BodyLimits, ServeOptions};
+use crate::http::{BodyBudget, BodyLimits, ServeOptions};
 use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
 use crate::stream::{Credentials, NatsOptions};
@@ -112,8 +112,10 @@ pub(super) fn gateway(settings: &Settings) -> gateway::Options {
         max_bytes: from.body_bytes,
         chunk_deadline: from.chunk_timeout,
         total_deadline: from.body_timeout,
+        min_rate: from.min_body_rate,
     };
-    gateway::Options { body, batch_events: from.batch_events }
+    let budget = BodyBudget::new(from.max_in_flight_bytes);
+    gateway::Options { body, budget, batch_events: from.batch_events }
 }
 
 pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {

@@ -212,7 +212,7 @@ fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -
     match gateway {
         Some(gateway) => app.fast_path(
             |request| request.uri().path() == "/ingest",
-            move |request| Box::pin(gateway.clone().handle(request)),
+            move |request, _client| Box::pin(gateway.clone().handle(request)),
         ),
         None => app,
     }

@@ -15,22 +15,28 @@ use super::seen::Seen;
 use super::shape::{Shape, shape_of};
 use crate::clock;
 use crate::event::Parser;
-use crate::http::{BodyLimits, Problem, read_body};
+use crate::http::{BodyBudget, BodyLimits, Problem, read_body};
 use crate::limits::{HTTP_BATCH_EVENTS, PARSE_INLINE_BYTES, SEEN_EVENTS};
 use crate::telemetry::names;
 use crate::wal::Wal;
 
 /// What an operator may choose.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub body: BodyLimits,
+    /// Shared by all bodies of the process.
+    pub budget: BodyBudget,
     /// Most events a request (inclusive).
     pub batch_events: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { body: BodyLimits::default(), batch_events: HTTP_BATCH_EVENTS }
+        Self {
+            body: BodyLimits::default(),
+            budget: BodyBudget::default(),
+            batch_events: HTTP_BATCH_EVENTS,
+        }
     }
 }
 
@@ -80,7 +86,8 @@ impl Inner {
         if is_encoded(&head.headers) {
             return Err(answer::unknown_encoding().close().into());
         }
-        let body = read_body(body, self.options.body).await.map_err(Problem::from)?;
+        let read = read_body(body, self.options.body, &self.options.budget).await;
+        let (body, _hold) = read.map_err(Problem::from)?;
         if body.trim_ascii().is_empty() {
             return Err(answer::empty().into());
         }

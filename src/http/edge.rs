@@ -14,13 +14,14 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::client::ClientAddress;
 use super::problem::Problem;
 
 /// The answer that a fast path promises.
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 type Takes = dyn Fn(&Request<Incoming>) -> bool + Send + Sync;
-type Answers = dyn Fn(Request<Incoming>) -> Answer + Send + Sync;
+type Answers = dyn Fn(Request<Incoming>, ClientAddress) -> Answer + Send + Sync;
 
 /// The one hot route, answered without the router.
 struct FastPath {
@@ -54,21 +55,26 @@ impl App {
     pub fn fast_path<T, A>(mut self, takes: T, answer: A) -> Self
     where
         T: Fn(&Request<Incoming>) -> bool + Send + Sync + 'static,
-        A: Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, ClientAddress) -> Answer + Send + Sync + 'static,
     {
         self.fast = Some(Arc::new(FastPath { takes: Box::new(takes), answer: Box::new(answer) }));
         self
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> Response<Body> {
         if let Some(problem) = refuse(&request) {
             return problem.into_response();
         }
         if let Some(fast) = &self.fast
             && (fast.takes)(&request)
         {
-            return (fast.answer)(request).await;
+            return (fast.answer)(request, client).await;
         }
+        request.extensions_mut().insert(client);
         match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},

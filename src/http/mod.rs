@@ -5,16 +5,21 @@
 //! size of the head, `Host`, then (in the handlers, through [`read_body`]) size and pace of the body.
 
 mod body;
+mod budget;
+mod client;
 mod connections;
 mod edge;
 mod json;
 mod listener;
+mod pace;
 mod problem;
 mod serve;
 #[cfg(test)]
 mod wire;
 
-pub use body::{BodyError, BodyLimits, read_body};
+pub use body::{BodyError, BodyLimits, BodyReader, read_body};
+pub use budget::{BodyBudget, Hold};
+pub use client::ClientAddress;
 pub use edge::{Answer, App};
 pub use json::json;
 pub use listener::{BindError, Bound, bind};
