@@ -80,6 +80,15 @@ pub const HTTP_CONNECTIONS_PER_PEER: usize = 4_096;
 /// Largest request body, in bytes (inclusive): 10,000 events of the usual 200 bytes, twice.
 pub const HTTP_BODY_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes of request bodies that a process holds at once: 64 of the largest kind.
+pub const HTTP_IN_FLIGHT_BYTES: usize = 64 * HTTP_BODY_BYTES;
+
+/// Fewest bytes a second that a body may come with: far below the slowest phone, and 1,000 of such bodies are no load.
+pub const HTTP_MIN_BODY_RATE: u64 = 1024;
+
+/// Seconds after which a request may be sent again for which there was no room: bodies are done within one.
+pub const HTTP_ROOM_AGAIN_S: u32 = 1;
+
 /// Events in one request (inclusive): one answer lists a result an event, and must stay small.
 pub const HTTP_BATCH_EVENTS: usize = 10_000;
 

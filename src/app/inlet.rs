@@ -6,7 +6,6 @@ use super::wire::Wire;
 use crate::access::Access;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::BodyBudget;
 use crate::relay::{self, Relay};
 use crate::wal::Wal;
 
@@ -31,7 +30,6 @@ impl Inlet {
         rules: &Rules,
         wire: &Wire,
         access: &Access,
-        budget: BodyBudget,
     ) -> anyhow::Result<Self> {
         let wal_options = options::wal(settings, layout);
         let wal = tokio::task::spawn_blocking(move || Wal::open(wal_options)).await??;
@@ -42,7 +40,6 @@ impl Inlet {
             handle.cursor(),
             rules.parser.clone(),
             access.clone(),
-            budget,
             options::gateway(settings),
         );
         Ok(Self { gateway, relay, part: InletPart { wal, relay: handle } })

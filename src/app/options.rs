@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
-use crate::http::{BodyLimits, ServeOptions};
+use crate::http::{BodyBudget, BodyLimits, ServeOptions};
 use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
 use crate::stream::{Credentials, NatsOptions};
@@ -117,9 +117,11 @@ pub(super) fn gateway(settings: &Settings) -> gateway::Options {
         max_bytes: from.body_bytes,
         chunk_deadline: from.chunk_timeout,
         total_deadline: from.body_timeout,
+        min_rate: from.min_body_rate,
     };
     gateway::Options {
         body,
+        budget: BodyBudget::new(from.max_in_flight_bytes),
         batch_events: from.batch_events,
         ack_timeout: from.ack_timeout,
         hash_key: settings.privacy.hash_key.clone(),

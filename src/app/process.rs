@@ -27,7 +27,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::{App, BodyBudget, Bound, Cors, bind, serve};
+use crate::http::{App, Bound, Cors, bind, serve};
 use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -107,9 +107,7 @@ impl Built {
         let doors = Doors::build(settings, layout, roles, log.nats().clone()).await?;
         let mut inlet = None;
         if roles.has(Role::Gateway) {
-            inlet = Some(
-                Inlet::build(settings, layout, &rules, &wire, &doors.public, BodyBudget).await?,
-            );
+            inlet = Some(Inlet::build(settings, layout, &rules, &wire, &doors.public).await?);
         }
         let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
         let parts = Parts {
@@ -235,7 +233,7 @@ fn public_app(
     match gateway {
         Some(gateway) => app.fast_path(
             |request| Gateway::serves(request.uri().path()),
-            move |request| Box::pin(gateway.clone().handle(request)),
+            move |request, client| Box::pin(gateway.clone().handle(request, client)),
         ),
         None => app,
     }

@@ -2,7 +2,7 @@
 
 use crate::limits::{
     DATABASE_PREFIX_BYTES, EVENT_BYTES, HTTP_BATCH_EVENTS, HTTP_BODY_BYTES, HTTP_CONNECTIONS,
-    HTTP_CONNECTIONS_PER_PEER,
+    HTTP_CONNECTIONS_PER_PEER, HTTP_IN_FLIGHT_BYTES, HTTP_MIN_BODY_RATE,
 };
 
 /// The client of NATS tells of every attempt to connect; weir tells of the first.
@@ -86,10 +86,16 @@ pub(super) const FIELDS: &[Field] = &[
     field("gateway.head_timeout", Kind::Duration(100, HOUR), Default::Number(20 * SECOND)),
     field("gateway.chunk_timeout", Kind::Duration(100, HOUR), Default::Number(10 * SECOND)),
     field("gateway.body_timeout", Kind::Duration(100, HOUR), Default::Number(60 * SECOND)),
+    field("gateway.min_body_rate", Kind::Size(0, GIB), Default::Number(HTTP_MIN_BODY_RATE)),
     field(
         "gateway.body_bytes",
         Kind::Size(EVENT_BYTES as u64, 64 * MIB),
         Default::Number(HTTP_BODY_BYTES as u64),
+    ),
+    field(
+        "gateway.max_in_flight_bytes",
+        Kind::Size(MIB, 1024 * GIB),
+        Default::Number(HTTP_IN_FLIGHT_BYTES as u64),
     ),
     field(
         "gateway.batch_events",
@@ -155,6 +161,7 @@ pub(super) const ORDERED: &[(&str, &str)] = &[
     ("wal.segment_bytes", "wal.max_bytes"),
     ("wal.grace_bytes", "wal.max_bytes"),
     ("gateway.chunk_timeout", "gateway.body_timeout"),
+    ("gateway.body_bytes", "gateway.max_in_flight_bytes"),
     ("gateway.max_connections_per_peer", "gateway.max_connections"),
     ("arango.write_concern", "arango.replication_factor"),
     ("arango.query_timeout", "arango.request_timeout"),

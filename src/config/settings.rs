@@ -51,7 +51,11 @@ pub struct GatewaySettings {
     pub chunk_timeout: Duration,
     #[serde(with = "millis")]
     pub body_timeout: Duration,
+    /// Fewest bytes a second of a body once a piece of it has been waited for; 0 asks for none.
+    pub min_body_rate: u64,
     pub body_bytes: usize,
+    /// Most bytes of all bodies that are on their way or being worked on.
+    pub max_in_flight_bytes: usize,
     pub batch_events: usize,
     /// Longest wait for the stream of a request that asks for it.
     #[serde(with = "millis")]

@@ -42,6 +42,8 @@ pub const INGEST: &str = "/ingest";
 #[derive(Debug, Clone)]
 pub struct Options {
     pub body: BodyLimits,
+    /// Shared by all bodies of the process.
+    pub budget: BodyBudget,
     /// Most events a request (inclusive).
     pub batch_events: usize,
     /// Longest wait for the stream of a request that asks for it.
@@ -54,6 +56,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             body: BodyLimits::default(),
+            budget: BodyBudget::default(),
             batch_events: HTTP_BATCH_EVENTS,
             ack_timeout: Duration::from_secs(5),
             hash_key: None,
@@ -71,7 +74,6 @@ struct Inner {
     published: watch::Receiver<u64>,
     parser: Parser,
     access: Access,
-    budget: BodyBudget,
     seen: Mutex<Seen>,
     /// Until when (epoch ms) requests are refused unread, because the log was full.
     full_until_ms: AtomicI64,
@@ -90,6 +92,7 @@ impl From<Problem> for Refused {
 /// What is known of a request before its body.
 struct Visit {
     head: Parts,
+    client: ClientAddress,
     wanted: Wanted,
     grant: Grant,
     now: EventTime,
@@ -102,7 +105,6 @@ impl Gateway {
         published: watch::Receiver<u64>,
         parser: Parser,
         access: Access,
-        budget: BodyBudget,
         options: Options,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -110,7 +112,6 @@ impl Gateway {
             published,
             parser,
             access,
-            budget,
             seen: Mutex::new(Seen::new(SEEN_EVENTS)),
             full_until_ms: AtomicI64::new(0),
             options,
@@ -123,11 +124,11 @@ impl Gateway {
     }
 
     /// Serves a request to one of these paths.
-    pub async fn handle(self, request: Request<Incoming>) -> Response {
+    pub async fn handle(self, request: Request<Incoming>, client: ClientAddress) -> Response {
         let answered = if request.uri().path() == pixel::PATH {
-            self.0.pixel(request).await
+            self.0.pixel(request, client).await
         } else {
-            self.0.ingest(request).await
+            self.0.ingest(request, client).await
         };
         match answered {
             Ok(response) => response,
@@ -140,7 +141,11 @@ impl Gateway {
 }
 
 impl Inner {
-    async fn ingest(&self, request: Request<Incoming>) -> Result<Response, Refused> {
+    async fn ingest(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> Result<Response, Refused> {
         if request.method() != Method::POST {
             return Err(answer::wrong_method("POST").into());
         }
@@ -150,9 +155,9 @@ impl Inner {
             head.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let shape = shape_of(content_type, &head.headers)
             .ok_or_else(|| answer::unknown_content_type().close())?;
-        let visit = self.admit(head)?;
-        let reader =
-            BodyReader::new(body, self.options.body, &self.budget).map_err(Problem::from)?;
+        let visit = self.admit(head, client)?;
+        let reader = BodyReader::new(body, self.options.body, &self.options.budget)
+            .map_err(Problem::from)?;
         let mut pieces = Pieces::new(reader, encoding, self.options.body.max_bytes);
         let prepared = match shape {
             Shape::Lines => self.lines(&visit, &mut pieces).await?,
@@ -162,12 +167,16 @@ impl Inner {
         self.store(&visit, prepared).await
     }
 
-    async fn pixel(&self, request: Request<Incoming>) -> Result<Response, Refused> {
+    async fn pixel(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> Result<Response, Refused> {
         if request.method() != Method::GET {
             return Err(answer::wrong_method("GET").into());
         }
         let (head, _body) = request.into_parts();
-        let visit = self.admit_pixel(head)?;
+        let visit = self.admit_pixel(head, client)?;
         let query = visit.head.uri.query().unwrap_or_default();
         let mut preparer = self.preparer(&visit, query.len());
         let parsed = self.parser.parse_query(query).map(Parsed::One);
@@ -178,12 +187,12 @@ impl Inner {
     }
 
     /// Decides on all that can be known without the body.
-    fn admit(&self, head: Parts) -> Result<Visit, Problem> {
-        let visit = self.admit_pixel(head)?;
+    fn admit(&self, head: Parts, client: ClientAddress) -> Result<Visit, Problem> {
+        let visit = self.admit_pixel(head, client)?;
         Ok(Visit { wanted: Wanted::of(&visit.head)?, ..visit })
     }
 
-    fn admit_pixel(&self, head: Parts) -> Result<Visit, Problem> {
+    fn admit_pixel(&self, head: Parts, client: ClientAddress) -> Result<Visit, Problem> {
         let now_ms = clock::now_ms();
         let now = EventTime::from_ms(now_ms).map_err(|_| answer::clock_is_wrong())?;
         let shown = Shown { headers: &head.headers, query: head.uri.query() };
@@ -192,7 +201,7 @@ impl Inner {
         if full_for_ms > 0 {
             return Err(answer::still_full(1 + (full_for_ms / 1000) as u32));
         }
-        Ok(Visit { head, wanted: Wanted::default(), grant, now })
+        Ok(Visit { head, client, wanted: Wanted::default(), grant, now })
     }
 
     /// Reads lines as they arrive; the text is not kept.
@@ -264,14 +273,14 @@ impl Inner {
     }
 
     fn terms(&self, visit: &Visit) -> Terms {
-        let Visit { head, wanted, grant, now } = visit;
+        let Visit { head, client, wanted, grant, now } = visit;
         let repeat = wanted.idempotency_key.as_deref();
         let agent = head.headers.get(header::USER_AGENT);
         Terms {
             now: *now,
             grant: grant.clone(),
             hash_key: self.hash_key(grant),
-            address: head.extensions.get::<ClientAddress>().map(|address| address.0),
+            address: Some(client.0),
             is_bot: agent.is_some_and(|agent| is_bot(agent.as_bytes())),
             repeat: repeat.map(|value| Repeat::new(grant.key_id(), value)),
         }

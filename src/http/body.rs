@@ -1,11 +1,8 @@
-//! Reads a whole request body within a size, a pace and a total time.
-//!
-//! One timer a body, armed only when the body is not there yet: a small request that arrives with
-//! its head costs no timer at all.
+//! Reads request bodies, whole or piece by piece, within a size, a pace and the room that a process has.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -13,10 +10,11 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use hyper::body::{Body, Frame};
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::budget::{BodyBudget, Hold};
+use super::pace::Pace;
 use super::problem::Problem;
-use crate::limits::HTTP_BODY_BYTES;
+use crate::limits::{HTTP_BODY_BYTES, HTTP_MIN_BODY_RATE, HTTP_ROOM_AGAIN_S};
 
 /// The bounds of one body.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +23,10 @@ pub struct BodyLimits {
     pub max_bytes: usize,
     /// Longest wait for the next piece.
     pub chunk_deadline: Duration,
-    /// Longest time for the whole body.
+    /// Longest wait for the whole body.
     pub total_deadline: Duration,
+    /// Fewest bytes a second over all waits, the length of one `chunk_deadline` left out; 0 asks for none.
+    pub min_rate: u64,
 }
 
 impl Default for BodyLimits {
@@ -35,6 +35,7 @@ impl Default for BodyLimits {
             max_bytes: HTTP_BODY_BYTES,
             chunk_deadline: Duration::from_secs(10),
             total_deadline: Duration::from_mins(1),
+            min_rate: HTTP_MIN_BODY_RATE,
         }
     }
 }
@@ -49,6 +50,8 @@ pub enum BodyError {
     TooSlow,
     #[error("the body ended before its announced end")]
     Broken,
+    #[error("the bodies of other requests take all the room there is")]
+    NoRoom,
 }
 
 impl BodyError {
@@ -77,6 +80,12 @@ impl From<BodyError> for Problem {
                 "body_incomplete",
                 "the body ended before its announced end, or its encoding is broken",
             ),
+            BodyError::NoRoom => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "too many bodies are on their way; send the same again",
+            )
+            .retry_after(HTTP_ROOM_AGAIN_S),
         }
         .close()
     }
@@ -88,130 +97,115 @@ impl IntoResponse for BodyError {
     }
 }
 
-/// STUB
-#[derive(Clone, Debug, Default)]
-pub struct BodyBudget;
-
-/// The address of whoever sent a request.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientAddress(pub std::net::IpAddr);
-
-/// Reads a body piece by piece within its limits.
+/// Reads one body piece by piece, within all of its limits.
+#[derive(Debug)]
 pub struct BodyReader<B> {
     body: B,
-    pace: Pace,
     limits: BodyLimits,
-    read: usize,
+    pace: Pace,
+    hold: Hold,
+    announced: Option<u64>,
+    received: usize,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> BodyReader<B> {
-    /// Begins to read; an announced length over the limit is refused unread.
-    pub fn new(body: B, limits: BodyLimits, _budget: &BodyBudget) -> Result<Self, BodyError> {
+impl<B> BodyReader<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Begins to read. An announced length that is over the limit, or for which there is no room, is refused
+    /// unread; a body of unknown length takes room as it comes.
+    pub fn new(body: B, limits: BodyLimits, budget: &BodyBudget) -> Result<Self, BodyError> {
         let announced = body.size_hint().exact();
         if announced.is_some_and(|length| length > limits.max_bytes as u64) {
             return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: announced });
         }
-        Ok(Self { body, pace: Pace::new(limits), limits, read: 0 })
+        let hold = budget.hold(announced.unwrap_or_default() as usize)?;
+        Ok(Self { body, limits, pace: Pace::new(limits), hold, announced, received: 0 })
     }
 
-    /// Returns the length that was announced, if one was.
+    /// Returns the length that the client announced.
     pub fn announced(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+        self.announced
+    }
+
+    /// Returns the bytes that came so far.
+    pub fn received(&self) -> usize {
+        self.received
+    }
+
+    /// Gives back room for bytes that came and are not held any more.
+    pub fn release(&mut self, bytes: usize) {
+        self.hold.shrink(bytes);
+    }
+
+    /// Ends reading and returns the room, for as long as what was read is held.
+    pub fn into_hold(self) -> Hold {
+        self.hold
     }
 
     /// Returns the next piece, never an empty one; `None` at the end. Trailers are dropped.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let piece = next_piece(Pin::new(&mut self.body), Pin::new(&mut self.pace)).await?;
-        self.read += piece.as_ref().map_or(0, Bytes::len);
-        check_size(self.read, self.limits)?;
-        Ok(piece)
+        let Some(piece) = self.next_piece().await? else { return Ok(None) };
+        self.received += piece.len();
+        if self.received > self.limits.max_bytes {
+            return Err(BodyError::TooLarge { limit: self.limits.max_bytes, actual: None });
+        }
+        if self.announced.is_none() {
+            self.hold.grow(piece.len())?;
+        }
+        Ok(Some(piece))
     }
-}
 
-/// Reads `body` to its end; trailers are dropped. An announced length over the limit is refused unread.
-pub async fn read_body<B>(body: B, limits: BodyLimits) -> Result<Bytes, BodyError>
-where
-    B: Body<Data = Bytes>,
-{
-    let body = pin!(body);
-    let mut reader = BodyReader::new(body, limits, &BodyBudget)?;
-    let Some(first) = reader.next().await? else { return Ok(Bytes::new()) };
-    let Some(second) = reader.next().await? else { return Ok(first) };
-    let mut whole = BytesMut::with_capacity(first.len() + second.len());
-    whole.extend_from_slice(&first);
-    let mut next = Some(second);
-    while let Some(piece) = next {
-        whole.extend_from_slice(&piece);
-        next = reader.next().await?;
+    /// Reads what is left and returns it in one piece.
+    pub async fn whole(&mut self) -> Result<Bytes, BodyError> {
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.next().await? else { return Ok(first) };
+        let expected = self.announced.map_or(self.received, |length| length as usize);
+        let mut whole = BytesMut::with_capacity(expected);
+        whole.extend_from_slice(&first);
+        let mut next = Some(second);
+        while let Some(piece) = next {
+            whole.extend_from_slice(&piece);
+            next = self.next().await?;
+        }
+        Ok(whole.freeze())
     }
-    Ok(whole.freeze())
-}
 
-fn check_size(length: usize, limits: BodyLimits) -> Result<(), BodyError> {
-    if length > limits.max_bytes {
-        return Err(BodyError::TooLarge { limit: limits.max_bytes, actual: None });
-    }
-    Ok(())
-}
-
-/// Waits for the next data frame that is not empty, no longer than the pace allows.
-async fn next_piece<B>(
-    mut body: Pin<&mut B>,
-    mut pace: Pin<&mut Pace>,
-) -> Result<Option<Bytes>, BodyError>
-where
-    B: Body<Data = Bytes>,
-{
-    loop {
-        let frame = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
-            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-            Poll::Pending => pace.as_mut().poll_late(cx).map(Err),
-        })
-        .await?;
-        match frame.map(|frame| frame.map(Frame::into_data)) {
-            None => return Ok(None),
-            Some(Err(_)) => return Err(BodyError::Broken),
-            Some(Ok(Err(_trailers))) => {}
-            Some(Ok(Ok(piece))) if piece.is_empty() => {}
-            Some(Ok(Ok(piece))) => {
-                pace.as_mut().progress();
-                return Ok(Some(piece));
+    /// Waits for the next data frame that is not empty, no longer than the pace allows.
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            let frame = poll_fn(|cx| match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+                Poll::Pending => self.pace.poll_late(cx).map(|()| Err(BodyError::TooSlow)),
+            })
+            .await?;
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(BodyError::Broken),
+                Some(Ok(Err(_trailers))) => {}
+                Some(Ok(Ok(piece))) if piece.is_empty() => {}
+                Some(Ok(Ok(piece))) => {
+                    self.pace.progress(piece.len());
+                    return Ok(Some(piece));
+                }
             }
         }
     }
 }
 
-/// The deadlines of one body: the nearer of the next piece's and the whole body's.
-struct Pace {
+/// Reads `body` to its end. The room is the body's until the hold is dropped.
+pub async fn read_body<B>(
+    body: B,
     limits: BodyLimits,
-    /// Armed at the first wait.
-    timer: Option<(Pin<Box<Sleep>>, Instant)>,
-}
-
-impl Pace {
-    fn new(limits: BodyLimits) -> Self {
-        Self { limits, timer: None }
-    }
-
-    /// Notes that a piece came: the wait for the next begins now.
-    fn progress(mut self: Pin<&mut Self>) {
-        let chunk_deadline = self.limits.chunk_deadline;
-        if let Some((timer, end)) = &mut self.timer {
-            timer.as_mut().reset((Instant::now() + chunk_deadline).min(*end));
-        }
-    }
-
-    fn poll_late(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let limits = self.limits;
-        let (timer, _) = self.timer.get_or_insert_with(|| {
-            let now = Instant::now();
-            let end = now + limits.total_deadline;
-            let first = (now + limits.chunk_deadline).min(end);
-            (Box::pin(sleep_until(first)), end)
-        });
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(BodyError::TooSlow)
-    }
+    budget: &BodyBudget,
+) -> Result<(Bytes, Hold), BodyError>
+where
+    B: Body<Data = Bytes>,
+{
+    let body = pin!(body);
+    let mut reader = BodyReader::new(body, limits, budget)?;
+    let whole = reader.whole().await?;
+    Ok((whole, reader.into_hold()))
 }
 
 #[cfg(test)]
@@ -221,13 +215,20 @@ mod tests {
     use futures_util::{StreamExt, stream};
     use http_body_util::{Full, StreamBody};
 
+    use tokio::time::Instant;
+
     use super::*;
+
+    async fn read<B: Body<Data = Bytes>>(body: B, limits: BodyLimits) -> Result<Bytes, BodyError> {
+        read_body(body, limits, &BodyBudget::default()).await.map(|(whole, _)| whole)
+    }
 
     fn limits(max_bytes: usize) -> BodyLimits {
         BodyLimits {
             max_bytes,
             chunk_deadline: Duration::from_millis(100),
             total_deadline: Duration::from_millis(250),
+            min_rate: 0,
         }
     }
 
@@ -238,11 +239,11 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_joined_in_order_and_empty_bodies_are_empty() {
-        let whole = read_body(pieces(&["ab", "", "c", "de"]), limits(5)).await;
+        let whole = read(pieces(&["ab", "", "c", "de"]), limits(5)).await;
         assert_eq!(whole.unwrap(), "abcde");
-        let one = read_body(pieces(&["abc"]), limits(3)).await;
+        let one = read(pieces(&["abc"]), limits(3)).await;
         assert_eq!(one.unwrap(), "abc");
-        let none = read_body(pieces(&[]), limits(3)).await;
+        let none = read(pieces(&[]), limits(3)).await;
         assert_eq!(none.unwrap(), "");
     }
 
@@ -250,15 +251,15 @@ mod tests {
     async fn an_announced_length_over_the_limit_is_named() {
         let body = Full::new(Bytes::from_static(b"abcdef"));
         let expected = BodyError::TooLarge { limit: 5, actual: Some(6) };
-        assert_eq!(read_body(body, limits(5)).await, Err(expected));
+        assert_eq!(read(body, limits(5)).await, Err(expected));
     }
 
     #[tokio::test]
     async fn a_body_without_length_is_cut_at_the_limit() {
         let expected = BodyError::TooLarge { limit: 5, actual: None };
-        let one = read_body(pieces(&["abcdef"]), limits(5)).await;
+        let one = read(pieces(&["abcdef"]), limits(5)).await;
         assert_eq!(one, Err(expected));
-        let two = read_body(pieces(&["abc", "def"]), limits(5)).await;
+        let two = read(pieces(&["abc", "def"]), limits(5)).await;
         assert!(matches!(two, Err(BodyError::TooLarge { .. })));
     }
 
@@ -267,7 +268,7 @@ mod tests {
         let start = Instant::now();
         let frames = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a")))]);
         let body = StreamBody::new(frames.chain(stream::pending()));
-        assert_eq!(read_body(body, limits(5)).await, Err(BodyError::TooSlow));
+        assert_eq!(read(body, limits(5)).await, Err(BodyError::TooSlow));
         assert!(start.elapsed() < Duration::from_millis(150));
     }
 
@@ -278,8 +279,40 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(50)).await;
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a")))
         });
-        let result = read_body(StreamBody::new(drip), limits(1000)).await;
+        let result = read(StreamBody::new(drip), limits(1000)).await;
         assert_eq!(result, Err(BodyError::TooSlow));
         assert!(start.elapsed() >= Duration::from_millis(250));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_below_the_least_rate_is_given_up_before_its_deadline() {
+        let start = Instant::now();
+        let drip = stream::repeat(()).then(|()| async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a")))
+        });
+        let limits = BodyLimits { min_rate: 100, ..limits(1000) };
+        assert_eq!(read(StreamBody::new(drip), limits).await, Err(BodyError::TooSlow));
+        let took = start.elapsed();
+        assert!(took > Duration::from_millis(100) && took < Duration::from_millis(220), "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn bodies_take_room_and_those_without_are_refused() {
+        let budget = BodyBudget::new(8);
+        let announced = || Full::new(Bytes::from_static(b"abcdef"));
+        let (whole, hold) = read_body(announced(), limits(10), &budget).await.unwrap();
+        assert_eq!((whole.len(), hold.bytes(), budget.held()), (6, 6, 6));
+        let refused = read_body(announced(), limits(10), &budget).await.map(|_| ());
+        assert_eq!(refused, Err(BodyError::NoRoom));
+        let grown = read_body(pieces(&["a", "b", "c"]), limits(10), &budget).await.map(|_| ());
+        assert_eq!(grown, Err(BodyError::NoRoom));
+        assert_eq!(budget.held(), 6);
+        drop(hold);
+        let mut reader = BodyReader::new(announced(), limits(10), &budget).unwrap();
+        let piece = reader.next().await.unwrap().expect("one piece");
+        reader.release(piece.len());
+        assert_eq!((reader.received(), budget.held()), (6, 0));
+        assert_eq!(reader.next().await, Ok(None));
     }
 }

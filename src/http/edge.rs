@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
+use super::client::ClientAddress;
 use super::cors::{Cors, mark};
 use super::problem::Problem;
 
@@ -21,7 +22,7 @@ use super::problem::Problem;
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 type Takes = dyn Fn(&Request<Incoming>) -> bool + Send + Sync;
-type Answers = dyn Fn(Request<Incoming>) -> Answer + Send + Sync;
+type Answers = dyn Fn(Request<Incoming>, ClientAddress) -> Answer + Send + Sync;
 
 /// The one hot route, answered without the router.
 struct FastPath {
@@ -56,7 +57,7 @@ impl App {
     pub fn fast_path<T, A>(mut self, takes: T, answer: A) -> Self
     where
         T: Fn(&Request<Incoming>) -> bool + Send + Sync + 'static,
-        A: Fn(Request<Incoming>) -> Answer + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, ClientAddress) -> Answer + Send + Sync + 'static,
     {
         self.fast = Some(Arc::new(FastPath { takes: Box::new(takes), answer: Box::new(answer) }));
         self
@@ -69,28 +70,33 @@ impl App {
         self
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> Response<Body> {
         if let Some(problem) = refuse(&request) {
             return problem.into_response();
         }
-        let Some(cors) = &self.cors else { return self.route(request).await };
+        let Some(cors) = &self.cors else { return self.route(request, client).await };
         if let Some(preflight) = cors.preflight(&request) {
             return preflight;
         }
         let origin = cors.origin_of(request.headers());
-        let mut response = self.route(request).await;
+        let mut response = self.route(request, client).await;
         if let Some(origin) = origin {
             mark(response.headers_mut(), origin);
         }
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn route(&self, mut request: Request<Incoming>, client: ClientAddress) -> Response<Body> {
         if let Some(fast) = &self.fast
             && (fast.takes)(&request)
         {
-            return (fast.answer)(request).await;
+            return (fast.answer)(request, client).await;
         }
+        request.extensions_mut().insert(client);
         match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},

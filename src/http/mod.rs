@@ -5,17 +5,22 @@
 //! size of the head, `Host`, then (in the handlers, through [`read_body`]) size and pace of the body.
 
 mod body;
+mod budget;
+mod client;
 mod connections;
 mod cors;
 mod edge;
 mod json;
 mod listener;
+mod pace;
 mod problem;
 mod serve;
 #[cfg(test)]
 mod wire;
 
-pub use body::{BodyBudget, BodyError, BodyLimits, BodyReader, ClientAddress, read_body};
+pub use body::{BodyError, BodyLimits, BodyReader, read_body};
+pub use budget::{BodyBudget, Hold};
+pub use client::ClientAddress;
 pub use cors::Cors;
 pub use edge::{Answer, App};
 pub use json::json;

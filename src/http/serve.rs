@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::client::ClientAddress;
 use super::connections::{Admission, Connections, Refusal};
 use super::edge::App;
 use super::listener::Bound;
@@ -154,9 +155,10 @@ impl Server {
             return;
         }
         let app = Arc::clone(&self.app);
+        let client = ClientAddress(peer.ip().to_canonical());
         let service = service_fn(move |request| {
             let app = Arc::clone(&app);
-            async move { Ok::<_, std::convert::Infallible>(app.answer(request).await) }
+            async move { Ok::<_, std::convert::Infallible>(app.answer(request, client).await) }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let drain = Arc::clone(&self.drain);

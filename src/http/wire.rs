@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{BodyLimits, read_body};
+use super::budget::BodyBudget;
 use super::edge::App;
 use super::listener::bind;
 use super::serve::{Drained, ServeOptions, serve};
@@ -63,7 +64,7 @@ impl Site {
             .route("/big", get(async || vec![b'x'; 64 * 1024 * 1024]));
         let app = App::new(router).fast_path(
             |request| request.uri().path() == "/fast",
-            |_| Box::pin(async { Response::new(Body::from("fast")) }),
+            |_, _| Box::pin(async { Response::new(Body::from("fast")) }),
         );
         let bound = bind("127.0.0.1:0").await.unwrap();
         let address = bound.address();
@@ -89,9 +90,10 @@ async fn echo_length(request: axum::extract::Request) -> Response {
         max_bytes: 1000,
         chunk_deadline: Duration::from_millis(200),
         total_deadline: Duration::from_millis(500),
+        min_rate: 0,
     };
-    match read_body(request.into_body(), limits).await {
-        Ok(body) => body.len().to_string().into_response(),
+    match read_body(request.into_body(), limits, &BodyBudget::default()).await {
+        Ok((body, _)) => body.len().to_string().into_response(),
         Err(error) => error.into_response(),
     }
 }
