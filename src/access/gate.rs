@@ -15,6 +15,7 @@ use super::keys::{Keys, read_copy, read_entries, write_copy};
 use super::secret_text::parts;
 use super::shown::Shown;
 use crate::clock;
+use crate::limits::LOG_RETRY;
 
 /// Decides who may do what. Clones share the keys; each may be open or not for itself.
 #[derive(Clone)]
@@ -97,6 +98,12 @@ impl Access {
     /// Follows the bucket until told to stop: what changes there counts here a moment later. The last copy serves
     /// while NATS is away.
     pub async fn follow(self, keys: Keys, stop: CancellationToken) {
+        while let Err(error) = keys.ensure().await {
+            tracing::debug!(%error, "the bucket of keys cannot be made yet");
+            if stop.run_until_cancelled(tokio::time::sleep(LOG_RETRY)).await.is_none() {
+                return;
+            }
+        }
         let watch = keys.kv().watch();
         let mut entries = watch.receiver();
         loop {

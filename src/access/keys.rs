@@ -124,6 +124,11 @@ impl Keys {
         Err(KeysError::Conflict)
     }
 
+    /// Makes the bucket if there is none.
+    pub(super) async fn ensure(&self) -> Result<(), KeysError> {
+        Ok(self.kv.ensure().await?)
+    }
+
     pub(super) fn kv(&self) -> &KvStore {
         &self.kv
     }

@@ -42,8 +42,9 @@ impl Doors {
     /// Follows the keys until told to stop, and says once if nobody can come in.
     pub async fn follow(self, stop: CancellationToken) {
         let following = self.public.clone().follow(self.keys.clone(), stop.clone());
-        let tokens = self.public.clone().follow_tokens(stop);
-        tokio::join!(following, tokens, self.warn_if_shut());
+        let tokens = self.public.clone().follow_tokens(stop.clone());
+        let warning = stop.run_until_cancelled(self.warn_if_shut());
+        tokio::join!(following, tokens, warning);
     }
 
     async fn warn_if_shut(&self) {

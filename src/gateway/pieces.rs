@@ -48,6 +48,10 @@ pub(super) struct Pieces {
     given: usize,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the hot one, on the stack of its request"
+)]
 enum Source {
     Plain(BodyReader<Incoming>),
     Packed(Pin<Box<dyn AsyncRead + Send>>),

@@ -214,7 +214,10 @@ async fn methods_types_and_encodings_that_are_not_taken_are_told_with_those_that
     let answer = client.try_post("application/xml", "<a/>").await.unwrap();
     assert_eq!(
         (answer.status, answer.header("accept-post")),
-        (415, "application/json, application/x-ndjson")
+        (
+            415,
+            "application/json, application/x-ndjson, application/cloudevents+json, application/cloudevents-batch+json"
+        )
     );
     let packed = client.request("POST", "/ingest").header("content-encoding", "br").body("x");
     let answer = client.send(packed).await.unwrap();
