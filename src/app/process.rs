@@ -23,7 +23,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::{App, Bound, bind, serve};
+use crate::http::{App, Bound, Tls, TlsFiles, bind, serve};
 use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -55,11 +55,17 @@ struct Ports {
 impl Ports {
     async fn bind(settings: &Settings, roles: Roles) -> anyhow::Result<Self> {
         let public = match roles.listen(settings) {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind_with(address, options::public_tls(settings)).await?),
             None => None,
         };
-        Ok(Self { public, admin: bind(&settings.admin.listen).await? })
+        let admin = bind_with(&settings.admin.listen, options::admin_tls(settings)).await?;
+        Ok(Self { public, admin })
     }
+}
+
+async fn bind_with(address: &str, files: Option<TlsFiles>) -> anyhow::Result<Bound> {
+    let tls = files.map(Tls::load).transpose()?;
+    Ok(bind(address).await?.with_tls(tls))
 }
 
 async fn start_broker(

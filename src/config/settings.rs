@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::secret::SecretSource;
@@ -17,6 +18,8 @@ pub struct Settings {
     #[serde(with = "millis")]
     pub drain_deadline: Duration,
     pub gateway: GatewaySettings,
+    #[serde(default)]
+    pub tls: TlsSettings,
     pub api: ApiSettings,
     pub admin: AdminSettings,
     pub nats: NatsSettings,
@@ -52,6 +55,18 @@ pub struct GatewaySettings {
     /// Most bytes of all bodies that are on their way or being worked on.
     pub max_in_flight_bytes: usize,
     pub batch_events: usize,
+    /// Who may say for whom it asks, and is no peer of its own.
+    #[serde(default, with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// `x-forwarded-for` or `forwarded`: the header to which those add.
+    pub forwarded_header: String,
+}
+
+/// The certificate of the public listener; both files are set, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct TlsSettings {
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
 }
 
 /// The reads of a process that is nothing but an API.
@@ -68,6 +83,11 @@ pub struct AdminSettings {
     /// What whoever operates must show; without it, whoever reaches the listener may.
     #[serde(skip)]
     pub token: Option<SecretSource>,
+    /// Set together with `tls_key_file`.
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    /// Authorities of the operators' certificates; without it, none are asked for.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -175,6 +195,18 @@ pub enum EventTypeSettings {
     ItemProfile,
     /// Has a user and no item.
     UserOnly,
+}
+
+/// Networks are texts that were checked.
+mod networks {
+    use ipnet::IpNet;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
 }
 
 /// Durations are whole milliseconds once they are checked.

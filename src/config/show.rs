@@ -9,7 +9,16 @@ use super::secrets::Found;
 use super::settings::Settings;
 
 /// Files that are read beside those of secrets.
-const FILES: [&str; 3] = ["nats.credentials_file", "nats.ca_file", "arango.ca_file"];
+const FILES: [&str; 8] = [
+    "tls.cert_file",
+    "tls.key_file",
+    "admin.tls_cert_file",
+    "admin.tls_key_file",
+    "admin.client_ca_file",
+    "nats.credentials_file",
+    "nats.ca_file",
+    "arango.ca_file",
+];
 
 /// The settings and where each came from.
 #[derive(Clone, Debug)]
