@@ -77,6 +77,35 @@ pub const HTTP_CONNECTIONS: usize = 8_192;
 /// Open HTTP connections of one peer (an IPv4 address or an IPv6 /64): one peer never takes the whole listener.
 pub const HTTP_CONNECTIONS_PER_PEER: usize = 4_096;
 
+/// How long a connection that has served a request is left alone before it may be given up for a new one: its last
+/// answer is long read, and a producer that sends more often keeps its place.
+pub const HTTP_SILENT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Connections that are looked at for one to give up: some microseconds a new connection, and all have their turn
+/// within 128 of these.
+pub const HTTP_LOOKED_AT: usize = 64;
+
+/// Longest TLS handshake: several round trips of the slowest phone, and a silent client holds little meanwhile.
+pub const TLS_HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How often the files of a certificate are looked at for a change.
+pub const TLS_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Requests at once of one HTTP/2 connection: what browsers expect at least.
+pub const HTTP2_STREAMS: u32 = 100;
+
+/// Streams of an HTTP/2 connection that are reset before anybody has served them, before it is ended: h2's own number.
+pub const HTTP2_RESETS: usize = 20;
+
+/// Bytes of one HTTP/2 stream that may come before they are read.
+pub const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same of all streams of a connection together, which bounds what a connection holds.
+pub const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Longest wait for the answer to a ping.
+pub const HTTP2_PONG: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Largest request body, in bytes (inclusive): 10,000 events of the usual 200 bytes, twice.
 pub const HTTP_BODY_BYTES: usize = 4 * 1024 * 1024;
 

@@ -34,8 +34,10 @@ impl Doors {
         let mode = settings.access.mode.as_str();
         let open = |listen: &str| is_open(mode, roles, listen);
         let public = access.opened(roles.listen(settings).is_some_and(open));
-        // A token that is set is asked for, whatever the mode.
-        let admin = access.opened(settings.admin.token.is_none() && open(&settings.admin.listen));
+        // A token that is set is asked for, whatever the mode; a certificate that is asked for is as good.
+        let certified = mode == "auto" && settings.admin.client_ca_file.is_some();
+        let admin = settings.admin.token.is_none() && (certified || open(&settings.admin.listen));
+        let admin = access.opened(admin);
         Ok(Self { public, admin, keys: Keys::new(KvStore::keys_of_producers(nats, 1).await) })
     }
 

@@ -19,6 +19,8 @@ use crate::secret::SecretSource;
 pub(super) struct Guard {
     token: Option<SecretSource>,
     access: Access,
+    /// Whoever connects has shown a certificate.
+    certified: bool,
     /// The host of the listener's address, as it is configured.
     host: String,
 }
@@ -26,7 +28,14 @@ pub(super) struct Guard {
 impl Guard {
     /// Admits whoever shows the token or a key of operators, and everybody if neither is asked for.
     pub fn new(token: Option<SecretSource>, access: Access, listen: &str) -> Self {
-        Self { token, access, host: host_of(listen).to_ascii_lowercase() }
+        Self { token, access, certified: false, host: host_of(listen).to_ascii_lowercase() }
+    }
+
+    /// Takes a certificate that was shown for a sign of not being led here by a name.
+    #[must_use]
+    pub fn certified(mut self, certified: bool) -> Self {
+        self.certified = certified;
+        self
     }
 
     /// Admits a request, or says why not. `tells` of users: what a page must not read under a name of its own.
@@ -71,7 +80,7 @@ impl Guard {
         let host = host_of(text(headers, &HOST)).to_ascii_lowercase();
         let known = host == "localhost" || host == self.host || is_address(&host);
         // Whoever has the token was not led here by a name.
-        if known || !self.access.is_open() {
+        if known || self.certified || !self.access.is_open() {
             return Ok(());
         }
         let detail = "the Host header names another host than this listener's: use its address, \

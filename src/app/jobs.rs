@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request as HttpRequest, State};
+use axum::extract::{FromRequest, Path, Request as HttpRequest, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,7 +16,7 @@ use super::ground::JobGround;
 use super::guard::Guard;
 use crate::clock;
 use crate::generation::GenerationId;
-use crate::http::{Problem, json as json_answer};
+use crate::http::{BodyBudget, BodyLimits, Problem, json as json_answer, read_body};
 use crate::limits::{JOB_REQUEST_BYTES, READ_RETRY_AFTER_S};
 use crate::replay::{
     Job, JobError, Jobs, Plan, PlanError, Planner, Range, Refused, Request, Undecodable, Verb,
@@ -29,6 +29,20 @@ pub(super) struct JobsPart {
     pub planner: Arc<Planner<JobGround>>,
 }
 
+/// The body of a request, read within the limits of all bodies.
+struct Asked(Bytes);
+
+impl<S: Sync> FromRequest<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request(request: HttpRequest, _: &S) -> Result<Self, Problem> {
+        let limits = BodyLimits { max_bytes: JOB_REQUEST_BYTES, ..BodyLimits::default() };
+        let budget = BodyBudget::new(JOB_REQUEST_BYTES);
+        let (body, _) = read_body(request.into_body(), limits, &budget).await?;
+        Ok(Self(body))
+    }
+}
+
 /// Routes for operators; whoever may not operate is told so.
 pub(super) fn routes(part: Option<JobsPart>, guard: Guard) -> Router {
     let routes = match part {
@@ -37,7 +51,6 @@ pub(super) fn routes(part: Option<JobsPart>, guard: Guard) -> Router {
             .route("/admin/jobs/{id}", get(show))
             .route("/admin/jobs/{id}/limit", post(limit))
             .route("/admin/jobs/{id}/{what}", post(tell))
-            .layer(DefaultBodyLimit::max(JOB_REQUEST_BYTES))
             .with_state(part),
         None => Router::new()
             .route("/admin/jobs", get(elsewhere).post(elsewhere))
@@ -75,8 +88,8 @@ async fn show(State(part): State<JobsPart>, Path(id): Path<String>) -> Result<Re
     Ok(json_answer(StatusCode::OK, &job))
 }
 
-async fn begin(State(part): State<JobsPart>, body: Bytes) -> Result<Response, Problem> {
-    let request: Request = read(&body)?;
+async fn begin(State(part): State<JobsPart>, asked: Asked) -> Result<Response, Problem> {
+    let request: Request = read(&asked.0)?;
     let planner = &part.planner;
     let plan = planner.plan(&request, clock::now_ms()).await.map_err(|error| of_plan(&error))?;
     if request.plan {
@@ -143,9 +156,9 @@ impl Rate {
 async fn limit(
     State(part): State<JobsPart>,
     Path(id): Path<String>,
-    body: Bytes,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    let limits: Limits = read(&body)?;
+    let limits: Limits = read(&asked.0)?;
     if limits.live_lag_ms == Some(0) || limits.rate == Rate::Cap(0) {
         return Err(invalid("a limit is at least 1; pause the job to hold it still"));
     }

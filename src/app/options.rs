@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
-use crate::http::{BodyBudget, BodyLimits, ServeOptions};
+use crate::http::{BodyBudget, BodyLimits, ForwardedBy, Proxies, ServeOptions, TlsFiles};
 use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
 use crate::stream::{Credentials, NatsOptions};
@@ -136,8 +136,34 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
         drain_deadline: settings.drain_deadline,
         max_connections: from.max_connections,
         max_connections_per_peer: from.max_connections_per_peer,
+        proxies: proxies(settings),
         ..ServeOptions::default()
     }
+}
+
+fn proxies(settings: &Settings) -> Proxies {
+    let from = &settings.gateway;
+    let by = match &*from.forwarded_header {
+        "forwarded" => ForwardedBy::Forwarded,
+        _ => ForwardedBy::XForwardedFor,
+    };
+    Proxies::new(from.trusted_proxies.iter().copied(), by)
+}
+
+/// The certificate of the public listener, if it has one.
+pub(super) fn public_tls(settings: &Settings) -> Option<TlsFiles> {
+    let from = &settings.tls;
+    Some(TlsFiles { cert: from.cert_file.clone()?, key: from.key_file.clone()?, client_ca: None })
+}
+
+/// The same of the operators' listener, and whose certificates it asks for.
+pub(super) fn admin_tls(settings: &Settings) -> Option<TlsFiles> {
+    let from = &settings.admin;
+    Some(TlsFiles {
+        cert: from.tls_cert_file.clone()?,
+        key: from.tls_key_file.clone()?,
+        client_ca: from.client_ca_file.clone(),
+    })
 }
 
 /// How the NATS server that is set is reached for one purpose; the settings hold one way to log in at most.

@@ -27,7 +27,7 @@ use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
 use crate::gateway::Gateway;
-use crate::http::{App, Bound, Cors, bind, serve};
+use crate::http::{App, Bound, Cors, Tls, TlsFiles, bind, serve};
 use crate::query::Query;
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -59,11 +59,17 @@ struct Ports {
 impl Ports {
     async fn bind(settings: &Settings, roles: Roles) -> anyhow::Result<Self> {
         let public = match roles.listen(settings) {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind_with(address, options::public_tls(settings)).await?),
             None => None,
         };
-        Ok(Self { public, admin: bind(&settings.admin.listen).await? })
+        let admin = bind_with(&settings.admin.listen, options::admin_tls(settings)).await?;
+        Ok(Self { public, admin })
     }
+}
+
+async fn bind_with(address: &str, files: Option<TlsFiles>) -> anyhow::Result<Bound> {
+    let tls = files.map(Tls::load).transpose()?;
+    Ok(bind(address).await?.with_tls(tls))
 }
 
 async fn start_broker(
@@ -140,7 +146,8 @@ impl Built {
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
         let query = query(&parts);
         let guard =
-            Guard::new(settings.admin.token.clone(), doors.admin.clone(), &settings.admin.listen);
+            Guard::new(settings.admin.token.clone(), doors.admin.clone(), &settings.admin.listen)
+                .certified(settings.admin.client_ca_file.is_some());
         let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
         if let Some(bound) = ports.public {
             let app = public_app(gateway, query, &console, &doors.public)

@@ -1,11 +1,14 @@
 //! The admin listener of a running weir, as commands ask it.
 //!
 //! A token comes from `WEIR_ADMIN_TOKEN`, else from the file that `WEIR_ADMIN_TOKEN_FILE` names; never from a
-//! flag, which every process of the machine could read.
+//! flag, which every process of the machine could read. Over TLS, `WEIR_ADMIN_CA_FILE` names the authority of the
+//! listener, `WEIR_ADMIN_CERT_FILE` and `WEIR_ADMIN_KEY_FILE` what the operator shows.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +28,8 @@ pub(super) struct AdminClient {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AdminError {
     #[error(
-        "no weir answers at {url}; start one with weir dev, or name another with --admin-url: {source}"
+        "no weir answers at {url}; start one with weir dev, or name another with --admin-url: {}",
+        cause(source)
     )]
     Unreachable { url: String, source: reqwest::Error },
     /// In the words of the one that refuses.
@@ -35,6 +39,20 @@ pub(super) enum AdminError {
     Strange { url: String, source: serde_json::Error },
     #[error(transparent)]
     Token(#[from] SecretError),
+    #[error("{path}, by {variable}, cannot be used: {reason}")]
+    File { variable: &'static str, path: PathBuf, reason: String },
+    #[error("the client cannot be made: {0}")]
+    Client(reqwest::Error),
+}
+
+/// The innermost cause, which tells more of TLS than that sending failed.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let (told, inner) = (error.to_string(), cause.to_string());
+    if told.contains(&inner) { told } else { format!("{told}: {inner}") }
 }
 
 impl AdminError {
@@ -43,7 +61,7 @@ impl AdminError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused { status, .. } => status.is_server_error(),
-            Self::Strange { .. } | Self::Token(_) => false,
+            Self::Strange { .. } | Self::Token(_) | Self::File { .. } | Self::Client(_) => false,
         }
     }
 }
@@ -58,14 +76,20 @@ struct Problem {
 const NOTHING_THERE: &str = "not_found";
 
 impl AdminClient {
-    /// Takes the token from this process's environment.
-    pub fn from_environment(url: &str) -> reqwest::Result<Self> {
-        Self::new(url, token_of(|name| std::env::var(name).ok()))
+    /// Takes the token and the certificates from this process's environment.
+    pub fn from_environment(url: &str) -> Result<Self, AdminError> {
+        let variable = |name: &str| std::env::var(name).ok();
+        Self::new(url, token_of(variable), &Certificates::of(variable))
     }
 
-    fn new(url: &str, token: Option<SecretSource>) -> reqwest::Result<Self> {
+    fn new(
+        url: &str,
+        token: Option<SecretSource>,
+        certificates: &Certificates,
+    ) -> Result<Self, AdminError> {
         // The listener is near and a proxy is not meant for it.
-        let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE);
+        let http = certificates.used_by(http)?.build().map_err(AdminError::Client)?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -120,6 +144,62 @@ impl AdminClient {
     }
 }
 
+const CA: &str = "WEIR_ADMIN_CA_FILE";
+const CERT: &str = "WEIR_ADMIN_CERT_FILE";
+const KEY: &str = "WEIR_ADMIN_KEY_FILE";
+
+/// Whom the commands trust, and who they are, over TLS.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Certificates {
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl Certificates {
+    /// Finds the files among variables.
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let file = |name| variable(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { ca: file(CA), cert: file(CERT), key: file(KEY) }
+    }
+
+    fn used_by(
+        &self,
+        mut http: reqwest::ClientBuilder,
+    ) -> Result<reqwest::ClientBuilder, AdminError> {
+        let failed = |variable, path: &PathBuf, reason: String| AdminError::File {
+            variable,
+            path: path.clone(),
+            reason,
+        };
+        let read = |variable, path: &PathBuf| {
+            fs::read(path).map_err(|error| failed(variable, path, error.to_string()))
+        };
+        if let Some(path) = &self.ca {
+            let trusted = Certificate::from_pem_bundle(&read(CA, path)?)
+                .map_err(|error| failed(CA, path, cause(&error)))?;
+            if trusted.is_empty() {
+                return Err(failed(CA, path, "it holds no certificate".into()));
+            }
+            http = http.tls_built_in_root_certs(false);
+            http = trusted.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
+        }
+        match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => {
+                let mut pem = read(CERT, cert)?;
+                pem.push(b'\n');
+                pem.extend(read(KEY, key)?);
+                let identity =
+                    Identity::from_pem(&pem).map_err(|error| failed(CERT, cert, cause(&error)))?;
+                Ok(http.identity(identity))
+            }
+            (Some(cert), None) => Err(failed(CERT, cert, format!("set {KEY} too"))),
+            (None, Some(key)) => Err(failed(KEY, key, format!("set {CERT} too"))),
+            (None, None) => Ok(http),
+        }
+    }
+}
+
 /// Finds the token among variables.
 fn token_of(variable: impl Fn(&str) -> Option<String>) -> Option<SecretSource> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -156,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn the_token_is_sent_and_its_lack_is_told_with_what_to_do() {
         let url = site().await;
-        let without = AdminClient::new(&url, None).unwrap();
+        let without = AdminClient::new(&url, None, &Certificates::default()).unwrap();
         let error = without.get::<Value>("/admin").await.unwrap_err();
         assert!(!error.may_pass());
         assert_eq!(
@@ -168,9 +248,31 @@ mod tests {
         std::fs::write(&file, "open sesame\n").unwrap();
         let value = SecretSource::Value(Secret::new("open sesame"));
         for token in [value, SecretSource::File(file)] {
-            let with = AdminClient::new(&url, Some(token)).unwrap();
+            let with = AdminClient::new(&url, Some(token), &Certificates::default()).unwrap();
             assert_eq!(with.get::<Value>("/admin").await.unwrap(), json!({"well": true}));
         }
+    }
+
+    #[test]
+    fn certificates_that_cannot_be_used_are_told_by_their_variable() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(file("empty"), "").unwrap();
+        let told = |set: &[(&str, String)]| {
+            let find = |name: &str| set.iter().find(|(of, _)| *of == name);
+            let certificates = Certificates::of(|name| find(name).map(|(_, path)| path.clone()));
+            let made = AdminClient::new("https://127.0.0.1:1", None, &certificates);
+            made.err().map_or_else(String::new, |error| error.to_string())
+        };
+        assert_eq!(told(&[]), "");
+        let missing = told(&[(CA, file("none"))]);
+        assert!(missing.contains(CA) && missing.contains("No such file"), "{missing}");
+        let empty = told(&[(CA, file("empty"))]);
+        assert!(empty.contains("it holds no certificate"), "{empty}");
+        let half = told(&[(CERT, file("empty"))]);
+        assert!(half.contains("set WEIR_ADMIN_KEY_FILE too"), "{half}");
+        let both = told(&[(CERT, file("empty")), (KEY, file("empty"))]);
+        assert!(both.contains(CERT), "{both}");
     }
 
     #[test]

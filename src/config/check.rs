@@ -1,15 +1,17 @@
 //! Checks every value and collects every problem (pure).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use figment::Figment;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::event_types;
 use super::humane::{format_duration, format_size, parse_duration, parse_size};
-use super::schema::{self, EVENT_TYPES_KEY, FIELDS, Kind, ORDERED};
+use super::schema::{self, EVENT_TYPES_KEY, FIELDS, Kind, NEEDED, ORDERED};
 use super::secrets::{Secrets, Settled};
 use super::settings::Settings;
 use super::show::{Effective, Row};
@@ -214,6 +216,11 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
         }
     }
     check_jwt(canonical, &mut report);
+    for (key, other) in NEEDED {
+        if lookup(canonical, key).is_some() && lookup(canonical, other).is_none() {
+            report(key, format!("is nothing without {other}"), format!("set {other} too"));
+        }
+    }
     if number("image.days").is_some() && lookup(canonical, "arango.url").is_none() {
         let wrong = "bounds the graph in memory, and there is no other".to_owned();
         let advice =
@@ -321,6 +328,15 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             .ok_or_else(|| {
                 refuse("write origins as https://shop.example, with commas between".into())
             }),
+        Kind::Networks => networks(value)
+            .map(|networks| networks.iter().map(IpNet::to_string).collect::<Vec<_>>())
+            .map(|networks| (Value::from(networks.clone()), networks.join(", ")))
+            .ok_or_else(|| {
+                refuse(
+                    "write networks as 10.0.0.0/8 with commas between, and none of everybody"
+                        .into(),
+                )
+            }),
         Kind::LogFilter => words(
             text.is_some_and(|text| !text.is_empty() && EnvFilter::try_new(text).is_ok()),
             "write a level or a list as info,weir=debug",
@@ -347,6 +363,23 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             .filter(|count| (low..=high).contains(count))
             .map(|count| (Value::from(count), count.to_string()))
             .ok_or_else(|| refuse(format!("write a whole number from {low} to {high}"))),
+    }
+}
+
+/// Reads a list of networks, or one text with commas between; an address alone is a network of one. A network of
+/// everybody is none that can be trusted.
+fn networks(value: &Value) -> Option<Vec<IpNet>> {
+    let network = |text: &str| {
+        let text = text.trim();
+        let read = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        read.map(|network: IpNet| network.trunc()).filter(|network| network.prefix_len() > 0)
+    };
+    match value {
+        Value::Array(_, all) => all.iter().map(|each| each.as_str().and_then(network)).collect(),
+        other => {
+            let parts = other.as_str()?.split(',').filter(|part| !part.trim().is_empty());
+            parts.map(network).collect()
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Url,
     /// A list of words, or a text with commas between.
     Words,
+    /// Networks as `10.0.0.0/8`, or single addresses: a list, or a text with commas between.
+    Networks,
     LogFilter,
 }
 
@@ -112,10 +114,21 @@ pub(super) const FIELDS: &[Field] = &[
     field("cors.origins", Kind::Origins, Default::None),
     field("privacy.hash_key", Kind::Secret, Default::None),
     field("privacy.hash_key_file", Kind::Path, Default::None),
+    field("gateway.trusted_proxies", Kind::Networks, Default::None),
+    field(
+        "gateway.forwarded_header",
+        Kind::Choice(&["x-forwarded-for", "forwarded"]),
+        Default::Text("x-forwarded-for"),
+    ),
+    field("tls.cert_file", Kind::Path, Default::None),
+    field("tls.key_file", Kind::Path, Default::None),
     field("api.listen", Kind::Address, Default::Text("127.0.0.1:8082")),
     field("admin.listen", Kind::Address, Default::Text("127.0.0.1:8081")),
     field("admin.token", Kind::Secret, Default::None),
     field("admin.token_file", Kind::Path, Default::None),
+    field("admin.tls_cert_file", Kind::Path, Default::None),
+    field("admin.tls_key_file", Kind::Path, Default::None),
+    field("admin.client_ca_file", Kind::Path, Default::None),
     field("nats.url", Kind::NatsUrl, Default::None),
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
@@ -167,6 +180,15 @@ pub(super) const ORDERED: &[(&str, &str)] = &[
     ("arango.query_timeout", "arango.request_timeout"),
     // Else the server gives events to somebody else while their write is still waited for.
     ("arango.request_timeout", "projector.ack_wait"),
+];
+
+/// Keys that are nothing without another.
+pub(super) const NEEDED: &[(&str, &str)] = &[
+    ("tls.cert_file", "tls.key_file"),
+    ("tls.key_file", "tls.cert_file"),
+    ("admin.tls_cert_file", "admin.tls_key_file"),
+    ("admin.tls_key_file", "admin.tls_cert_file"),
+    ("admin.client_ca_file", "admin.tls_cert_file"),
 ];
 
 /// The table of event types.

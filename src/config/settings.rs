@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::secret::SecretSource;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     #[serde(default)]
     pub privacy: PrivacySettings,
+    #[serde(default)]
+    pub tls: TlsSettings,
     pub api: ApiSettings,
     pub admin: AdminSettings,
     pub nats: NatsSettings,
@@ -60,6 +63,11 @@ pub struct GatewaySettings {
     /// Longest wait for the stream of a request that asks for it.
     #[serde(with = "millis")]
     pub ack_timeout: Duration,
+    /// Who may say for whom it asks, and is no peer of its own.
+    #[serde(default, with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// `x-forwarded-for` or `forwarded`: the header to which those add.
+    pub forwarded_header: String,
 }
 
 /// Who is asked for a key.
@@ -95,6 +103,13 @@ pub struct PrivacySettings {
     pub hash_key: Option<SecretSource>,
 }
 
+/// The certificate of the public listener; both files are set, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct TlsSettings {
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+}
+
 /// The reads of a process that is nothing but an API.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ApiSettings {
@@ -109,6 +124,11 @@ pub struct AdminSettings {
     /// What whoever operates must show; without it, whoever reaches the listener may.
     #[serde(skip)]
     pub token: Option<SecretSource>,
+    /// Set together with `tls_key_file`.
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    /// Authorities of the operators' certificates; without it, none are asked for.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -216,6 +236,18 @@ pub enum EventTypeSettings {
     ItemProfile,
     /// Has a user and no item.
     UserOnly,
+}
+
+/// Networks are texts that were checked.
+mod networks {
+    use ipnet::IpNet;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
 }
 
 /// Durations are whole milliseconds once they are checked.

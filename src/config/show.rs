@@ -9,8 +9,17 @@ use super::secrets::Found;
 use super::settings::Settings;
 
 /// Files that are read beside those of secrets.
-const FILES: [&str; 4] =
-    ["nats.credentials_file", "nats.ca_file", "arango.ca_file", "access.jwt.jwks_file"];
+const FILES: [&str; 9] = [
+    "tls.cert_file",
+    "tls.key_file",
+    "admin.tls_cert_file",
+    "admin.tls_key_file",
+    "admin.client_ca_file",
+    "nats.credentials_file",
+    "nats.ca_file",
+    "arango.ca_file",
+    "access.jwt.jwks_file",
+];
 
 /// The settings and where each came from.
 #[derive(Clone, Debug)]

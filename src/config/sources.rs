@@ -19,8 +19,15 @@ use super::show::Effective;
 const PREFIX: &str = "WEIR_";
 /// Variables with the prefix that are read elsewhere, or that a container's environment makes up for a
 /// service named `weir`.
-const NOT_OURS: &[&str] =
-    &["WEIR_CONFIG", "WEIR_ADMIN_URL", "WEIR_ADMIN_TOKEN", "WEIR_ADMIN_TOKEN_FILE"];
+const NOT_OURS: &[&str] = &[
+    "WEIR_CONFIG",
+    "WEIR_ADMIN_URL",
+    "WEIR_ADMIN_TOKEN",
+    "WEIR_ADMIN_TOKEN_FILE",
+    "WEIR_ADMIN_CA_FILE",
+    "WEIR_ADMIN_CERT_FILE",
+    "WEIR_ADMIN_KEY_FILE",
+];
 const NOT_OURS_PREFIXES: &[&str] = &["WEIR_SERVICE_", "WEIR_PORT", "WEIR_TEST_"];
 const NATS_SERVER: &str = "WEIR_NATS_SERVER";
 

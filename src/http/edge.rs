@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::HOST;
-use http::{Request, StatusCode, Version};
+use http::uri::Authority;
+use http::{HeaderValue, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -72,10 +73,10 @@ impl App {
 
     pub(super) async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         client: ClientAddress,
     ) -> Response<Body> {
-        if let Some(problem) = refuse(&request) {
+        if let Err(problem) = settle_host(&mut request) {
             return problem.into_response();
         }
         let Some(cors) = &self.cors else { return self.route(request, client).await };
@@ -110,17 +111,33 @@ impl fmt::Debug for App {
     }
 }
 
-/// Refuses HTTP/1.1 without exactly one `Host` (RFC 9112, 3.2): proxies disagree on what it means.
-fn refuse<B>(request: &Request<B>) -> Option<Problem> {
-    if request.version() != Version::HTTP_11 {
-        return None;
-    }
+/// Holds that a request names exactly one host, since proxies disagree on what anything else means (RFC 9112,
+/// 3.2; RFC 9113, 8.3.1). Over HTTP/2, handlers find it in `Host` too. HTTP/1.0 may name none.
+fn settle_host<B>(request: &mut Request<B>) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(HOST).iter();
-    if hosts.next().is_some() && hosts.next().is_none() {
-        return None;
+    let (first, second) = (hosts.next(), hosts.next());
+    let authority = request.uri().authority();
+    let agree = |host: &HeaderValue, authority: &Authority| {
+        host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+    };
+    match (first, second, authority) {
+        (Some(_), None, None) => Ok(()),
+        (Some(host), None, Some(authority)) if agree(host, authority) => Ok(()),
+        (None, None, Some(authority))
+            if request.version() == Version::HTTP_2 && !authority.as_str().contains('@') =>
+        {
+            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| host_required())?;
+            request.headers_mut().insert(HOST, host);
+            Ok(())
+        }
+        (None, None, _) if request.version() < Version::HTTP_11 => Ok(()),
+        _ => Err(host_required()),
     }
-    let detail = "an HTTP/1.1 request has exactly one Host header";
-    Some(Problem::new(StatusCode::BAD_REQUEST, "host_required", detail).close())
+}
+
+fn host_required() -> Problem {
+    let detail = "a request names exactly one host";
+    Problem::new(StatusCode::BAD_REQUEST, "host_required", detail).close()
 }
 
 fn not_found() -> Problem {
@@ -131,4 +148,41 @@ fn not_found() -> Problem {
 fn method_not_allowed() -> Problem {
     let detail = "this path does not take this method; the Allow header lists those it takes";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a request: its `Host`, or the refusal.
+    fn settled(version: Version, uri: &str, hosts: &[&str]) -> Result<String, &'static str> {
+        let mut request = Request::builder().version(version).uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        let mut request = request.body(()).expect("a request");
+        settle_host(&mut request).map_err(|problem| problem.code())?;
+        let host = request.headers().get(HOST).map(|host| host.to_str().expect("ASCII").to_owned());
+        Ok(host.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_request_names_one_host_in_whatever_form_its_version_has() {
+        use http::Version as V;
+        let refused = Err("host_required");
+        assert_eq!(settled(V::HTTP_11, "/", &["a"]), Ok("a".into()));
+        assert_eq!(settled(V::HTTP_11, "/", &[]), refused);
+        assert_eq!(settled(V::HTTP_11, "/", &["a", "a"]), refused);
+        assert_eq!(settled(V::HTTP_11, "http://A:80/", &["a:80"]), Ok("a:80".into()));
+        assert_eq!(settled(V::HTTP_11, "http://b/", &["a"]), refused);
+        assert_eq!(settled(V::HTTP_11, "http://b/", &[]), refused);
+        assert_eq!(settled(V::HTTP_10, "/", &[]), Ok(String::new()));
+        assert_eq!(settled(V::HTTP_10, "/", &["a", "b"]), refused);
+        assert_eq!(settled(V::HTTP_2, "https://a/", &[]), Ok("a".into()));
+        assert_eq!(settled(V::HTTP_2, "https://a/", &["a"]), Ok("a".into()));
+        assert_eq!(settled(V::HTTP_2, "https://a/", &["b"]), refused);
+        assert_eq!(settled(V::HTTP_2, "/", &["b"]), Ok("b".into()));
+        assert_eq!(settled(V::HTTP_2, "/", &[]), refused);
+        assert_eq!(settled(V::HTTP_2, "https://user@a/", &[]), refused);
+    }
 }

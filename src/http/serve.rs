@@ -1,28 +1,24 @@
-//! The accept loop: admits connections, serves them with deadlines, and drains them at the end.
+//! The accept loop: admits connections, has them served with deadlines, and drains them at the end.
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::{counter, gauge};
 use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::client::ClientAddress;
 use super::connections::{Admission, Connections, Refusal};
 use super::edge::App;
+use super::forwarded::Proxies;
 use super::listener::Bound;
-use crate::limits::{
-    HTTP_BUFFER_BYTES, HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER, HTTP_HEAD_BYTES,
-};
+use super::protocol::Protocols;
+use super::session::{Session, service};
+use super::streams::note_panic;
+use super::tls::{Tls, keep_fresh};
+use crate::limits::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER};
 use crate::telemetry::names;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
@@ -41,8 +37,10 @@ pub struct ServeOptions {
     pub drain_deadline: Duration,
     /// Open connections of everybody.
     pub max_connections: usize,
-    /// Open connections of one IPv4 address or IPv6 /64.
+    /// Open connections of one IPv4 address or IPv6 /64; a trusted proxy may have as many as there are.
     pub max_connections_per_peer: usize,
+    /// Who may say for whom it asks.
+    pub proxies: Proxies,
 }
 
 impl Default for ServeOptions {
@@ -54,6 +52,7 @@ impl Default for ServeOptions {
             drain_deadline: Duration::from_secs(10),
             max_connections: HTTP_CONNECTIONS,
             max_connections_per_peer: HTTP_CONNECTIONS_PER_PEER,
+            proxies: Proxies::default(),
         }
     }
 }
@@ -73,9 +72,10 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: CancellationToken,
 ) -> Drained {
-    let mut server = Server::new(app, options);
+    let mut server = Server::new(app, bound.tls.clone(), options);
     let mut backoff = FIRST_BACKOFF;
     let mut stopped = pin!(shutdown.cancelled());
+    let mut fresh = pin!(keep_fresh(bound.tls.clone()));
     loop {
         tokio::select! {
             accepted = bound.listener.accept() => match accepted {
@@ -85,8 +85,7 @@ pub async fn serve(
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    let wait_ms = backoff.as_millis() as u64;
-                    tracing::warn!(%error, wait_ms, listener = server.options.name, "cannot accept connections, will try again");
+                    server.handle_exhausted(&error, backoff);
                     tokio::select! {
                         () = tokio::time::sleep(backoff) => {}
                         () = &mut stopped => break,
@@ -95,6 +94,7 @@ pub async fn serve(
                 }
             },
             Some(ended) = server.tasks.join_next() => server.handle_ended(ended),
+            () = &mut fresh => {}
             () = &mut stopped => break,
         }
     }
@@ -109,43 +109,26 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 struct Server {
-    app: Arc<App>,
-    http: http1::Builder,
+    app: App,
+    tls: Option<Tls>,
+    protocols: Protocols,
     options: ServeOptions,
     connections: Connections,
     tasks: JoinSet<()>,
-    drain: Arc<Drain>,
-}
-
-/// Tells connections to finish. The flag spares each wake-up of a connection the token's lock.
-#[derive(Default)]
-struct Drain {
-    begun: AtomicBool,
-    token: CancellationToken,
 }
 
 impl Server {
-    fn new(app: App, options: ServeOptions) -> Self {
-        let mut http = http1::Builder::new();
-        // hyper's default of 100 headers stays: any other number costs an allocation a request.
-        http.timer(TokioTimer::new())
-            .header_read_timeout(options.head_timeout)
-            .max_header_size(HTTP_HEAD_BYTES)
-            .max_buf_size(HTTP_BUFFER_BYTES);
+    fn new(app: App, tls: Option<Tls>, options: ServeOptions) -> Self {
         let connections =
             Connections::new(options.max_connections, options.max_connections_per_peer);
-        Self {
-            app: Arc::new(app),
-            http,
-            options,
-            connections,
-            tasks: JoinSet::new(),
-            drain: Arc::default(),
-        }
+        let protocols = Protocols::new(&options);
+        Self { app, tls, protocols, options, connections, tasks: JoinSet::new() }
     }
 
     fn handle_connection(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let admission = match self.connections.admit(peer.ip()) {
+        let peer = peer.ip().to_canonical();
+        let trusted = self.options.proxies.trusts(peer);
+        let admission = match self.connections.admit(peer, trusted) {
             Ok(admission) => admission,
             Err(refusal) => return self.handle_refused(&stream, refusal),
         };
@@ -154,15 +137,15 @@ impl Server {
             tracing::debug!(%error, %peer, "connection ended before it was served");
             return;
         }
-        let app = Arc::clone(&self.app);
-        let client = ClientAddress(peer.ip().to_canonical());
-        let service = service_fn(move |request| {
-            let app = Arc::clone(&app);
-            async move { Ok::<_, std::convert::Infallible>(app.answer(request, client).await) }
-        });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
-        let drain = Arc::clone(&self.drain);
-        self.tasks.spawn(drive(connection, drain, admission));
+        let seat = admission.seat().clone();
+        let proxies = trusted.then(|| self.options.proxies.clone());
+        let session = Session { app: self.app.clone(), seat: seat.clone(), peer, proxies };
+        let protocols = self.protocols.clone();
+        let task = match &self.tls {
+            None => self.tasks.spawn(plain(stream, session, protocols, admission)),
+            Some(tls) => self.tasks.spawn(tls.clone().serve(stream, session, protocols, admission)),
+        };
+        seat.served_by(task);
     }
 
     /// Says 503 as far as the fresh socket takes it, without waiting, and closes.
@@ -170,6 +153,9 @@ impl Server {
         let reason = refusal.label();
         counter!(names::HTTP_CONNECTIONS_REFUSED, "listener" => self.options.name, "reason" => reason)
             .increment(1);
+        if self.tls.is_some() {
+            return;
+        }
         let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
             content-length: 0\r\nconnection: close\r\n\r\n";
         if let Err(error) = stream.try_write(answer) {
@@ -177,24 +163,28 @@ impl Server {
         }
     }
 
+    /// Out of files or memory: what is silent makes room, and the loop waits a moment.
+    fn handle_exhausted(&self, error: &io::Error, wait: Duration) {
+        let made_room = self.connections.give_up_one();
+        let wait_ms = wait.as_millis() as u64;
+        tracing::warn!(%error, wait_ms, made_room, listener = self.options.name, "cannot accept connections, will try again");
+    }
+
     fn handle_ended(&self, ended: Result<(), JoinError>) {
         self.show_open();
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            counter!(names::HTTP_PANICS, "listener" => self.options.name).increment(1);
-            tracing::error!(%error, listener = self.options.name, "a request handler panicked");
-        }
+        note_panic(self.options.name, ended);
     }
 
     fn show_open(&self) {
-        gauge!(names::HTTP_CONNECTIONS_OPEN, "listener" => self.options.name)
+        let listener = self.options.name;
+        gauge!(names::HTTP_CONNECTIONS_OPEN, "listener" => listener)
             .set(self.connections.open() as f64);
+        counter!(names::HTTP_CONNECTIONS_GIVEN_UP, "listener" => listener)
+            .absolute(self.connections.given_up());
     }
 
     async fn drain(mut self) -> Drained {
-        self.drain.begun.store(true, Ordering::Release);
-        self.drain.token.cancel();
+        self.protocols.drain.begin();
         let deadline = tokio::time::Instant::now() + self.options.drain_deadline;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await
         {
@@ -221,36 +211,7 @@ fn prepare(stream: &TcpStream, options: &ServeOptions) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves one connection to its end, and asks it to finish once the drain begins.
-async fn drive<S>(
-    connection: http1::Connection<TokioIo<TcpStream>, S>,
-    drain: Arc<Drain>,
-    admission: Admission,
-) where
-    S: hyper::service::HttpService<
-            hyper::body::Incoming,
-            ResBody = axum::body::Body,
-            Error = std::convert::Infallible,
-        >,
-{
-    let mut connection = pin!(connection);
-    let mut drained = pin!(drain.token.cancelled());
-    let mut registered = false;
-    let mut asked = false;
-    let end = poll_fn(|cx| {
-        // Polled once to register this task's waker, and again only when the flag is up.
-        if !asked && (!registered || drain.begun.load(Ordering::Acquire)) {
-            registered = true;
-            if drained.as_mut().poll(cx).is_ready() {
-                asked = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-        connection.as_mut().poll(cx)
-    })
-    .await;
-    if let Err(error) = end {
-        tracing::debug!(%error, "connection ended early");
-    }
+async fn plain(stream: TcpStream, session: Session, protocols: Protocols, admission: Admission) {
+    protocols.serve_http1(stream, service(session)).await;
     drop(admission);
 }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::{BodyLimits, read_body};
 use super::budget::BodyBudget;
+use super::client::ClientAddress;
 use super::edge::App;
+use super::forwarded::{ForwardedBy, Proxies};
 use super::listener::bind;
 use super::serve::{Drained, ServeOptions, serve};
 
@@ -60,11 +62,12 @@ impl Site {
             .route("/ok", get(async || "ok"))
             .route("/slow", get(slow))
             .route("/body", post(echo_length))
+            .route("/who", get(async |Extension(who): Extension<ClientAddress>| who.0.to_string()))
             .route("/panic", get(panics))
             .route("/big", get(async || vec![b'x'; 64 * 1024 * 1024]));
         let app = App::new(router).fast_path(
-            |request| request.uri().path() == "/fast",
-            |_, _| Box::pin(async { Response::new(Body::from("fast")) }),
+            |request| request.uri().path().starts_with("/fast"),
+            |request, client| Box::pin(async move { fast(&request, client) }),
         );
         let bound = bind("127.0.0.1:0").await.unwrap();
         let address = bound.address();
@@ -96,6 +99,11 @@ async fn echo_length(request: axum::extract::Request) -> Response {
         Ok((body, _)) => body.len().to_string().into_response(),
         Err(error) => error.into_response(),
     }
+}
+
+fn fast<B>(request: &http::Request<B>, client: ClientAddress) -> Response {
+    let who = request.uri().path().ends_with("who");
+    Response::new(Body::from(if who { client.0.to_string() } else { "fast".to_owned() }))
 }
 
 async fn panics() -> &'static str {
@@ -299,6 +307,65 @@ async fn connections_over_the_limits_are_answered_503_and_places_are_given_again
     let request = b"GET /ok HTTP/1.1\r\nHost: weir\r\nConnection: close\r\n\r\n";
     while !site.until_close(request).await.contains("200 OK") {
         assert!(start.elapsed() < PATIENCE, "the place is never free again");
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_takes_the_place_of_a_silent_one() {
+    let site = Site::start(ServeOptions { max_connections: 3, ..patient() }).await;
+    let mut silent = site.connect().await;
+    let mut half = site.connect().await;
+    half.write_all(b"GET /ok HTTP/1.1\r\nHos").await.unwrap();
+    let mut busy = site.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: weir\r\n\r\n").await.unwrap();
+    timeout(PATIENCE, site.entered.notified()).await.unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut new = site.connect().await;
+        new.write_all(GET).await.unwrap();
+        until(&mut new, "\r\n\r\nok").await;
+        kept.push(new);
+    }
+    assert_eq!(rest(&mut silent).await, "");
+    assert_eq!(rest(&mut half).await, "");
+    site.gate.notify_one();
+    until(&mut busy, "slow").await;
+}
+
+#[tokio::test]
+async fn the_address_of_a_client_reaches_handlers_and_the_fast_path() {
+    let here = "127.0.0.1/32".parse().unwrap();
+    let proxies = Proxies::new([here], ForwardedBy::XForwardedFor);
+    let trusting = Site::start(ServeOptions { proxies, ..patient() }).await;
+    let strict = Site::start(patient()).await;
+    for path in ["/who", "/fast-who"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
+        );
+        assert!(trusting.until_close(request.as_bytes()).await.ends_with("\r\n203.0.113.9"));
+        assert!(strict.until_close(request.as_bytes()).await.ends_with("\r\n127.0.0.1"));
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_the_parser_are_empty_and_nothing_tells_what_serves() {
+    let site = Site::start(patient()).await;
+    let malformed = site.until_close(b"GET /ok HTTP/1.1\r\nHost\r\n\r\n").await;
+    assert!(malformed.starts_with("HTTP/1.1 400 "), "{malformed}");
+    let many = format!("GET /ok HTTP/1.1\r\nHost: weir\r\n{}\r\n", "x: 1\r\n".repeat(200));
+    let many = site.until_close(many.as_bytes()).await;
+    assert!(many.starts_with("HTTP/1.1 431 "), "{many}");
+    for refusal in [malformed, many] {
+        let (head, body) = refusal.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-length: 0\r\n") && body.is_empty(), "{refusal}");
+    }
+    let close = "Host: weir\r\nConnection: close\r\n\r\n";
+    for path in ["/ok", "/fast", "/nothing"] {
+        let answer = site.until_close(format!("GET {path} HTTP/1.1\r\n{close}").as_bytes()).await;
+        let names = answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+        for telling in ["server:", "x-powered-by:", "via:", "hyper", "axum", "weir/"] {
+            assert!(!names.contains(telling), "{answer}");
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Metric {
 
 pub const HTTP_CONNECTIONS_OPEN: &str = "weir_http_connections_open";
 pub const HTTP_CONNECTIONS_REFUSED: &str = "weir_http_connections_refused_total";
+pub const HTTP_CONNECTIONS_GIVEN_UP: &str = "weir_http_connections_given_up_total";
+pub const HTTP_HANDSHAKES_FAILED: &str = "weir_http_handshakes_failed_total";
 pub const HTTP_PANICS: &str = "weir_http_panics_total";
 pub const BROKER_RUNNING: &str = "weir_broker_running";
 pub const BROKER_RESTARTS: &str = "weir_broker_restarts_total";
@@ -72,6 +74,18 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         unit: Unit::Count,
         help: "Connections refused at a limit, by listener and reason (total, peer)",
+    },
+    Metric {
+        name: HTTP_CONNECTIONS_GIVEN_UP,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "Silent connections closed so that new ones have a place, by listener",
+    },
+    Metric {
+        name: HTTP_HANDSHAKES_FAILED,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        help: "TLS handshakes that failed or took too long, by listener",
     },
     Metric {
         name: HTTP_PANICS,

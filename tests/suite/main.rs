@@ -28,3 +28,4 @@ mod replay;
 mod roles;
 mod secrets;
 mod stream;
+mod tls;

@@ -1,7 +1,5 @@
 //! Who weir is to a real nats-server: right, wrong, missing, and changed while it runs.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use weir::secret::{Secret, SecretSource};
@@ -9,6 +7,7 @@ use weir::stream::{ConnectError, Credentials, Nats, NatsOptions, Refusal};
 
 use crate::support::eventually;
 use crate::support::nats::NatsServer;
+use crate::support::tls::Authority;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -84,32 +83,14 @@ async fn a_url_with_credentials_is_refused_without_showing_them() {
     }
 }
 
-/// Makes an authority and a certificate of its for 127.0.0.1.
-fn make_certificates(dir: &Path) -> bool {
-    let script = "set -e\n\
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-            -subj /CN=test-authority -keyout ca.key -out ca.pem\n\
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 \
-            -keyout server.key -out server.csr\n\
-        printf 'subjectAltName=IP:127.0.0.1' > san\n\
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-            -extfile san -out server.pem\n";
-    let made = Command::new("sh").arg("-c").arg(script).current_dir(dir).output();
-    made.is_ok_and(|made| made.status.success())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_a_private_authority_is_trusted_by_its_certificate_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    if !make_certificates(dir.path()) {
-        eprintln!("skipped: openssl is not here to make certificates");
-        return;
-    }
-    let path = |name: &str| dir.path().join(name);
+    let authority = Authority::new();
+    let pair = authority.issue("nats");
     let server = NatsServer::with_config(&format!(
         "tls {{ cert_file: \"{}\", key_file: \"{}\" }}",
-        path("server.pem").display(),
-        path("server.key").display()
+        pair.cert.display(),
+        pair.key.display()
     ));
     let options = |ca_file| NatsOptions {
         url: server.url().replace("nats://", "tls://"),
@@ -117,10 +98,10 @@ async fn a_server_with_a_private_authority_is_trusted_by_its_certificate_alone()
         ca_file,
         ..Default::default()
     };
-    let trusting = Nats::connect(options(Some(path("ca.pem")))).await.unwrap();
+    let trusting = Nats::connect(options(Some(authority.ca_file()))).await.unwrap();
     is_up(&trusting).await;
     let strange = Nats::connect(options(None)).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(500), strange.connected()).await.is_err());
-    let missing = Nats::connect(options(Some(path("none.pem")))).await.unwrap_err();
+    let missing = Nats::connect(options(Some("/nowhere/none.pem".into()))).await.unwrap_err();
     assert!(matches!(missing, ConnectError::CaFile { .. }), "{missing}");
 }

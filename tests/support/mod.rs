@@ -12,6 +12,7 @@ pub mod ports;
 pub mod proof;
 pub mod seed;
 pub mod site;
+pub mod tls;
 pub mod weir;
 
 use std::time::{Duration, Instant};

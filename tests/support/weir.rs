@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::client::{Client, PATIENCE};
 use super::nats::{NatsServer, binary};
 use super::ports::free_port;
+use super::tls::{Authority, Pair};
 use super::{eventually, holds_within};
 
 /// Which command runs it.
@@ -30,6 +31,8 @@ pub struct Builder {
     data_dir: Option<PathBuf>,
     flags: Vec<(&'static str, String)>,
     variables: Vec<(String, String)>,
+    /// What its clients trust, if the public listener speaks TLS.
+    authority: Option<String>,
 }
 
 /// A running, or stopped, weir.
@@ -64,6 +67,13 @@ impl Builder {
     fn flag(mut self, name: &'static str, value: &str) -> Self {
         self.flags.push((name, value.to_owned()));
         self
+    }
+
+    /// Has the public listener speak TLS with this certificate.
+    pub fn tls(mut self, authority: &Authority, pair: &Pair) -> Self {
+        self.authority = Some(authority.pem());
+        self.set("tls.cert_file", &pair.cert.display().to_string())
+            .set("tls.key_file", &pair.key.display().to_string())
     }
 
     /// Sets a configuration key through the environment.
@@ -108,9 +118,11 @@ impl Builder {
         arguments.extend(flags.into_iter().flat_map(|(name, value)| [name.into(), value.into()]));
         // A projector has no public listener; its health is told by the other one too.
         let public = if self.role == Role::Projector { admin } else { listen };
-        let client = Client::new(
-            format!("http://{}", address(public)),
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        let client = Client::trusting(
+            format!("{scheme}://{}", address(public)),
             format!("http://{}", address(admin)),
+            self.authority.as_deref(),
         );
         let (role, variables) = (self.role, self.variables);
         Weir { own, role, data_dir, arguments, variables, child: None, client }
@@ -163,8 +175,9 @@ impl Weir {
         let small = [("NATS", "512MiB"), ("RETRY", "64MiB"), ("PARKED", "64MiB")];
         let variables =
             small.map(|(stream, bytes)| (format!("WEIR_{stream}__MAX_BYTES"), bytes.to_owned()));
+        let variables = variables.to_vec();
         let builder =
-            Builder { role, data_dir: None, flags: Vec::new(), variables: variables.to_vec() };
+            Builder { role, data_dir: None, flags: Vec::new(), variables, authority: None };
         // What is not about keys needs none; a later value wins.
         builder.set("access.mode", "open")
     }
