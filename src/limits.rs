@@ -77,6 +77,9 @@ pub const HTTP_CONNECTIONS: usize = 8_192;
 /// Open HTTP connections of one peer (an IPv4 address or an IPv6 /64): one peer never takes the whole listener.
 pub const HTTP_CONNECTIONS_PER_PEER: usize = 4_096;
 
+/// Connections that the kernel holds before they are accepted: its own usual bound.
+pub const HTTP_BACKLOG: u32 = 4096;
+
 /// How long a connection that has served a request is left alone before it may be given up for a new one: its last
 /// answer is long read, and a producer that sends more often keeps its place.
 pub const HTTP_SILENT: std::time::Duration = std::time::Duration::from_secs(1);

@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::tls::Tls;
+use crate::limits::HTTP_BACKLOG;
 
 /// A bound listener that nobody serves yet; connections wait in the kernel's queue.
 #[derive(Debug)]
@@ -27,9 +28,28 @@ pub struct BindError {
 /// Binds `host:port`; port 0 takes a free one, told by [`Bound::address`].
 pub async fn bind(address: &str) -> Result<Bound, BindError> {
     let failed = |source| BindError { address: address.to_owned(), source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = listen(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok(Bound { listener, tls: None, address })
+}
+
+/// Listens with a longer queue than tokio's own, so that a storm of connections delays others less.
+async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
+    for address in tokio::net::lookup_host(address).await? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(HTTP_BACKLOG)
 }
 
 impl Bound {

@@ -9,6 +9,7 @@ mod arango_standin;
 mod arango_store;
 mod arango_wire;
 mod architecture;
+mod attacks;
 mod commands;
 mod conformance;
 mod degrade;

@@ -16,6 +16,7 @@ async fn events_reach_a_database_with_tls_on_every_way() {
         pair.key.display()
     ));
     let stand_in = StandIn::start();
+    stand_in.set_password("open sesame");
     let plain = stand_in.url().trim_start_matches("http://").parse().expect("an address");
     let arango = Terminator::before(plain, &pair).await;
     let ca = authority.ca_file().display().to_string();
@@ -24,6 +25,7 @@ async fn events_reach_a_database_with_tls_on_every_way() {
         ("WEIR_NATS__CA_FILE", ca.clone()),
         ("WEIR_ARANGO__URL", arango.url()),
         ("WEIR_ARANGO__USER", StandIn::USER.to_owned()),
+        ("WEIR_ARANGO__PASSWORD", "open sesame".to_owned()),
         ("WEIR_ARANGO__CA_FILE", ca),
     ];
     let weir = set.iter().fold(Weir::dev(), |weir, (name, value)| weir.variable(name, value));
