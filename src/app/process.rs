@@ -3,10 +3,14 @@
 //! All roles are this code with more or fewer parts. Ports are bound before anything is built, so that a
 //! mistake is told before anything has happened.
 
+use std::sync::Arc;
+
 use anyhow::bail;
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
+use super::documents::Described;
 use super::graphs::Graphs;
 use super::guard::Guard;
 use super::inlet::Inlet;
@@ -22,6 +26,7 @@ use super::{fill, jobs, watch};
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
+use crate::event::EventTypes;
 use crate::gateway::Gateway;
 use crate::http::{App, Bound, bind, serve};
 use crate::query::Query;
@@ -88,6 +93,7 @@ struct Built {
     parts: Parts,
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
+    types: Arc<EventTypes>,
 }
 
 impl Built {
@@ -111,7 +117,7 @@ impl Built {
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, inlet, graphs })
+        Ok(Self { parts, inlet, graphs, types: rules.types })
     }
 
     async fn serve(
@@ -120,7 +126,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, inlet, graphs } = self;
+        let Self { parts, inlet, graphs, types } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -134,9 +140,18 @@ impl Built {
         let (gateway, relay) = inlet.map(|inlet| (inlet.gateway, inlet.relay)).unzip();
         let query = query(&parts);
         let guard = Guard::new(settings.admin.token.clone(), &settings.admin.listen);
-        let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
+        let jobs = graphs.as_ref().and_then(Graphs::jobs);
+        let described = Described {
+            roles: parts.roles,
+            types: &types,
+            nats_url: parts.wire.url(),
+            jobs: jobs.is_some(),
+        };
+        let admin_documents = described.admin_routes(settings.admin.token.is_none());
+        let jobs = jobs::routes(jobs, guard.clone());
         if let Some(bound) = ports.public {
-            let app = public_app(gateway, query, &console);
+            let documents = described.public_routes(true);
+            let app = public_app(gateway, query, &console, documents);
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
             stages.listeners.spawn("the public listener", async move {
                 serve(bound, app, options, token).await;
@@ -148,7 +163,7 @@ impl Built {
         if let Some(graphs) = graphs {
             graphs.start(&mut stages.movers, &mut stages.watchers);
         }
-        let app = App::new(console.admin_routes(guard).merge(jobs));
+        let app = App::new(console.admin_routes(guard).merge(jobs).merge(admin_documents));
         let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
         stages.watchers.spawn("the admin listener", async move {
             serve(ports.admin, app, options, token).await;
@@ -202,8 +217,13 @@ fn query(parts: &Parts) -> Option<Query> {
     parts.graphs.as_ref()?.served.clone().map(Query::new)
 }
 
-fn public_app(gateway: Option<Gateway>, query: Option<Query>, console: &Admin) -> App {
-    let routes = console.health_routes();
+fn public_app(
+    gateway: Option<Gateway>,
+    query: Option<Query>,
+    console: &Admin,
+    documents: Router,
+) -> App {
+    let routes = console.health_routes().merge(documents);
     let routes = match query {
         Some(query) => routes.merge(query.routes()),
         None => routes,

@@ -20,6 +20,7 @@ mod upcast;
 mod write;
 
 pub use draft::{Defaults, Draft, Event, Line};
+pub use fields::FIELD_NAMES;
 pub use id::{Id, IdError};
 pub use issue::{Issue, Issues};
 pub use parse::{ParseError, Parser};

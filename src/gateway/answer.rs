@@ -3,9 +3,11 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::openapi::schema::Object;
 
 use super::prepare::Verdict;
 use super::shape::ACCEPTED;
+use crate::describe::{EVENT_CODES, one_of};
 use crate::event::{Issue, ParseError};
 use crate::http::{Problem, ProblemError, json};
 use crate::limits::EVENT_BYTES;
@@ -20,13 +22,15 @@ pub(super) struct Counts {
     pub duplicates: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Accepted<'a> {
+pub(super) struct Accepted<'a> {
+    #[schema(schema_with = whole)]
     status: &'static str,
     accepted: usize,
     duplicates: usize,
     /// What was promised: the event is on this machine's disk.
+    #[schema(schema_with = ack)]
     ack: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<&'a str>,
@@ -34,19 +38,39 @@ struct Accepted<'a> {
     results: Option<Vec<EventResult<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct EventResult<'a> {
+    /// Position in the batch, from 0.
     index: usize,
+    #[schema(schema_with = each)]
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<EventError<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct EventError<'a> {
+    /// RFC 6901, relative to the event.
     pointer: &'a str,
+    #[schema(schema_with = code)]
     code: &'a str,
     detail: &'a str,
+}
+
+fn whole() -> Object {
+    one_of(&["accepted", "partial"])
+}
+
+fn ack() -> Object {
+    one_of(&["disk", "stream"])
+}
+
+fn each() -> Object {
+    one_of(&["accepted", "duplicate", "invalid", "too_large", "retry"])
+}
+
+fn code() -> Object {
+    one_of(EVENT_CODES)
 }
 
 /// 202: all events are synced, or were before.

@@ -4,11 +4,13 @@
 //! waits for neither.
 
 mod answer;
+mod describe;
 mod prepare;
 mod seen;
 mod service;
 mod shape;
 
+pub use describe::operations;
 pub use prepare::{Prepared, Verdict, prepare};
 pub use service::{Gateway, Options};
 pub use shape::{Shape, shape_of};

@@ -18,5 +18,5 @@ pub use body::{BodyError, BodyLimits, read_body};
 pub use edge::{Answer, App};
 pub use json::json;
 pub use listener::{BindError, Bound, bind};
-pub use problem::{Problem, ProblemError};
+pub use problem::{BODY_PROBLEMS, Problem, ProblemError, problem_schema};
 pub use serve::{Drained, ServeOptions, serve};

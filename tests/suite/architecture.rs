@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("graph", &["event"]),
     ("projection", &["limits", "event", "graph"]),
     ("recommend", &["limits"]),
+    ("describe", &["limits", "event"]),
     // The two logs, which never meet.
     ("stream", &["limits", "secret"]),
     ("wal", &["limits", "clock"]),
@@ -26,11 +27,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["limits", "clock", "secret", "event", "graph", "projection", "recommend", "telemetry"],
     ),
     // The edge and the child process.
-    ("http", &["limits", "telemetry"]),
+    ("http", &["limits", "describe", "telemetry"]),
     ("telemetry", &["limits"]),
     ("broker", &["limits", "telemetry"]),
     // Components: what moves events between logs, stores and people. None knows the configuration.
-    ("gateway", &["limits", "clock", "event", "graph", "http", "telemetry", "wal"]),
+    ("gateway", &["limits", "clock", "event", "graph", "describe", "http", "telemetry", "wal"]),
     ("generation", &["limits", "clock", "event", "stream"]),
     ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
     (
@@ -53,7 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
         ],
     ),
-    ("query", &["limits", "event", "graph", "http", "recommend", "store", "telemetry"]),
+    ("query", &["limits", "event", "graph", "recommend", "describe", "http", "store", "telemetry"]),
     // Configuration knows kinds of values, not components.
     ("config", &["limits", "event", "secret"]),
     ("app", ALL),
@@ -77,7 +78,7 @@ const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without I/O, tasks, clocks or randomness, and what would bring them in.
-const PURE: &[&str] = &["event", "graph", "projection", "recommend"];
+const PURE: &[&str] = &["event", "graph", "projection", "recommend", "describe"];
 const IMPURE: &[&str] = &[
     "tokio",
     "std::fs",

@@ -11,6 +11,7 @@ mod architecture;
 mod commands;
 mod conformance;
 mod degrade;
+mod described;
 mod durability;
 mod failed_events;
 mod http;
