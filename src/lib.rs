@@ -12,6 +12,8 @@ pub mod graph;
 pub mod projection;
 pub mod recommend;
 
+pub mod describe;
+
 pub mod stream;
 pub mod wal;
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::following::{Followed, FollowingPart};
@@ -28,11 +28,17 @@ pub(super) struct Admin {
     pub draining: CancellationToken,
 }
 
+/// What a process that runs says.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Health {
+    status: &'static str,
+}
+
 impl Admin {
     /// `/health` and readiness, for every listener.
     pub fn health_routes(&self) -> Router {
         Router::new()
-            .route("/health", get(async || Json(json!({ "status": "ok" }))))
+            .route("/health", get(async || Json(Health { status: "ok" })))
             .route("/health/ready", get(ready))
             .route("/health/ready/{role}", get(ready_role))
             .with_state(self.clone())

@@ -17,7 +17,7 @@ use crate::stream::LogState;
 const ASK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One graph.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Graph {
     id: String,
@@ -44,13 +44,14 @@ pub(super) struct Graph {
 }
 
 /// What one kind of store alone can tell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 enum OfStore {
     #[serde(rename_all = "camelCase")]
     Memory {
         /// Absent of a graph that holds recent events only.
         digest: Option<String>,
+        #[schema(value_type = BTreeMap<String, u64>)]
         documents: Counts,
         bytes: usize,
         last_undecodable: Option<LastUndecodable>,

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::ground::JobGround;
 use super::guard::Guard;
@@ -78,9 +77,15 @@ async fn elsewhere() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_jobs_here", detail)
 }
 
+/// All jobs that are kept.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct JobList {
+    jobs: Vec<Job>,
+}
+
 async fn list(State(part): State<JobsPart>) -> Result<Response, Problem> {
     let jobs = part.jobs.list().await.map_err(|error| of_job(&error))?;
-    Ok(json_answer(StatusCode::OK, &json!({ "jobs": jobs })))
+    Ok(json_answer(StatusCode::OK, &JobList { jobs }))
 }
 
 async fn show(State(part): State<JobsPart>, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -119,11 +124,13 @@ async fn tell(
 }
 
 /// What changes; what is absent stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = JobLimits)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Limits {
+pub(super) struct Limits {
     live_lag_ms: Option<u64>,
     #[serde(default)]
+    #[schema(value_type = Option<u64>)]
     rate: Rate,
 }
 
@@ -231,9 +238,10 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 }
 
 /// A plan as it is told.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Plan)]
 #[serde(rename_all = "camelCase")]
-struct PlanView {
+pub(super) struct PlanView {
     verb: Verb,
     generation: GenerationId,
     #[serde(skip_serializing_if = "is_empty")]

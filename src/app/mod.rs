@@ -1,13 +1,15 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `doctor`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
+//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
 //! commands of those names.
 
 mod admin;
 mod beside;
 mod databases;
+mod describe;
 mod doctor;
+mod documents;
 mod doors;
 mod explain;
 mod fill;

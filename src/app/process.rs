@@ -4,11 +4,14 @@
 //! mistake is told before anything has happened.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use anyhow::bail;
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
+use super::documents::Described;
 use super::doors::Doors;
 use super::graphs::Graphs;
 use super::guard::Guard;
@@ -26,6 +29,7 @@ use crate::access::Access;
 use crate::broker::Broker;
 use crate::clock;
 use crate::config::Settings;
+use crate::event::EventTypes;
 use crate::gateway::Gateway;
 use crate::http::{App, Bound, Cors, Tls, TlsFiles, bind, serve};
 use crate::query::Query;
@@ -99,6 +103,7 @@ struct Built {
     doors: Doors,
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
+    types: Arc<EventTypes>,
 }
 
 impl Built {
@@ -123,7 +128,7 @@ impl Built {
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, doors, inlet, graphs })
+        Ok(Self { parts, doors, inlet, graphs, types: rules.types })
     }
 
     async fn serve(
@@ -132,7 +137,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, doors, inlet, graphs } = self;
+        let Self { parts, doors, inlet, graphs, types } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -148,9 +153,18 @@ impl Built {
         let guard =
             Guard::new(settings.admin.token.clone(), doors.admin.clone(), &settings.admin.listen)
                 .certified(settings.admin.client_ca_file.is_some());
-        let jobs = jobs::routes(graphs.as_ref().and_then(Graphs::jobs), guard.clone());
+        let jobs = graphs.as_ref().and_then(Graphs::jobs);
+        let described = Described {
+            roles: parts.roles,
+            types: &types,
+            nats_url: parts.wire.url(),
+            jobs: jobs.is_some(),
+        };
+        let admin_documents = described.admin_routes(doors.admin.is_open());
+        let jobs = jobs::routes(jobs, guard.clone());
         if let Some(bound) = ports.public {
-            let app = public_app(gateway, query, &console, &doors.public)
+            let documents = described.public_routes(doors.public.is_open());
+            let app = public_app(gateway, query, &console, documents, &doors.public)
                 .cors(cors(settings, doors.public.clone()));
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
             stages.listeners.spawn("the public listener", async move {
@@ -163,7 +177,7 @@ impl Built {
         if let Some(graphs) = graphs {
             graphs.start(&mut stages.movers, &mut stages.watchers);
         }
-        let app = App::new(console.admin_routes(guard).merge(jobs));
+        let app = App::new(console.admin_routes(guard).merge(jobs).merge(admin_documents));
         let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
         stages.watchers.spawn("the admin listener", async move {
             serve(ports.admin, app, options, token).await;
@@ -229,9 +243,10 @@ fn public_app(
     gateway: Option<Gateway>,
     query: Option<Query>,
     console: &Admin,
+    documents: Router,
     access: &Access,
 ) -> App {
-    let routes = console.health_routes();
+    let routes = console.health_routes().merge(documents);
     let routes = match query {
         Some(query) => routes.merge(query.routes(access.clone())),
         None => routes,

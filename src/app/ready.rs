@@ -51,7 +51,8 @@ pub(super) struct DatabaseFacts {
 }
 
 /// What is told of one role.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = RoleReadiness)]
 pub(super) struct Verdict {
     pub role: Role,
     pub ready: bool,
@@ -59,8 +60,9 @@ pub(super) struct Verdict {
     pub degraded: Vec<String>,
 }
 
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Readiness)]
+pub(super) struct Answer {
     status: &'static str,
     roles: Vec<Verdict>,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::{Problem, Problems, Settings};
 
 /// One duty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Takes events and brings them into the log.

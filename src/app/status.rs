@@ -28,7 +28,8 @@ pub(super) struct Parts {
 }
 
 /// One moment of a process; what it has not is left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Status)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     version: &'static str,
@@ -42,7 +43,7 @@ pub struct Snapshot {
     generations: Option<Vec<Graph>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct NatsState {
     url: String,

@@ -22,43 +22,35 @@ pub(super) enum Field {
 /// How many there are.
 pub(super) const FIELDS: usize = Field::Properties as usize + 1;
 
-#[rustfmt::skip]
-/// The field of a key, and its pointer.
-pub(super) fn field_of(key: &str) -> Option<(Field, &'static str)> {
-    Some(match key {
-        "userId" => (Field::User, "/userId"),
-        "user_id" => (Field::User, "/user_id"),
-        "distinct_id" => (Field::User, "/distinct_id"),
-        "visitorId" => (Field::User, "/visitorId"),
-        "client_id" => (Field::User, "/client_id"),
-        "itemId" => (Field::Item, "/itemId"),
-        "item_id" => (Field::Item, "/item_id"),
-        "product_id" => (Field::Item, "/product_id"),
-        "sku" => (Field::Item, "/sku"),
-        "items" => (Field::Lines, "/items"),
-        "eventType" => (Field::Type, "/eventType"),
-        "event_type" => (Field::Type, "/event_type"),
-        "event" => (Field::Type, "/event"),
-        "type" => (Field::Type, "/type"),
-        "event_name" => (Field::Type, "/event_name"),
-        "eventId" => (Field::EventId, "/eventId"),
-        "messageId" => (Field::EventId, "/messageId"),
-        "insert_id" => (Field::EventId, "/insert_id"),
-        "$insert_id" => (Field::EventId, "/$insert_id"),
-        "uuid" => (Field::EventId, "/uuid"),
-        "timestamp" => (Field::Timestamp, "/timestamp"),
-        "occurredAt" => (Field::Timestamp, "/occurredAt"),
-        "eventTime" => (Field::Timestamp, "/eventTime"),
-        "time" => (Field::Timestamp, "/time"),
-        "originalTimestamp" => (Field::Timestamp, "/originalTimestamp"),
-        "source" => (Field::Source, "/source"),
-        "value" => (Field::Value, "/value"),
-        "retracts" => (Field::Retracts, "/retracts"),
-        "receivedAt" => (Field::Received, "/receivedAt"),
-        "context" => (Field::Context, "/context"),
-        "receivedFrom" => (Field::ReceivedFrom, "/receivedFrom"),
-        "schemaVersion" => (Field::Schema, "/schemaVersion"),
-        "properties" => (Field::Properties, "/properties"),
-        _ => return None,
-    })
+/// Makes both from one table: the field of a key with its pointer, and the names of each field.
+macro_rules! fields {
+    ($($field:ident: $($name:literal)+;)+) => {
+        /// The field of a key, and its pointer.
+        pub(super) fn field_of(key: &str) -> Option<(Field, &'static str)> {
+            Some(match key {
+                $($($name => (Field::$field, concat!("/", $name)),)+)+
+                _ => return None,
+            })
+        }
+
+        /// The names of every field, the one that weir writes first.
+        pub const FIELD_NAMES: [&[&str]; FIELDS] = [$(&[$($name),+]),+];
+    };
+}
+
+fields! {
+    User: "userId" "user_id" "distinct_id" "visitorId" "client_id";
+    Item: "itemId" "item_id" "product_id" "sku";
+    Lines: "items";
+    Type: "eventType" "event_type" "event" "type" "event_name";
+    EventId: "eventId" "messageId" "insert_id" "$insert_id" "uuid";
+    Timestamp: "timestamp" "occurredAt" "eventTime" "time" "originalTimestamp";
+    Source: "source";
+    Value: "value";
+    Retracts: "retracts";
+    Received: "receivedAt";
+    Schema: "schemaVersion";
+    Context: "context";
+    ReceivedFrom: "receivedFrom";
+    Properties: "properties";
 }

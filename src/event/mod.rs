@@ -22,6 +22,7 @@ mod upcast;
 mod write;
 
 pub use draft::{DEFAULT_SOURCE, Defaults, Draft, Event, Line, ReceivedFrom};
+pub use fields::FIELD_NAMES;
 pub use foreign::CloudAttributes;
 pub use id::{Id, IdError};
 pub use issue::{Issue, Issues};

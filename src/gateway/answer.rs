@@ -3,10 +3,12 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::openapi::schema::Object;
 
 use super::prepare::Verdict;
 use super::shape::ACCEPTED;
 use super::wanted::Ack;
+use crate::describe::{EVENT_CODES, one_of};
 use crate::event::{Issue, ParseError};
 use crate::http::{Problem, ProblemError, json};
 use crate::limits::EVENT_BYTES;
@@ -51,13 +53,15 @@ impl Ack {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Accepted<'a> {
+pub(super) struct Accepted<'a> {
+    #[schema(schema_with = whole)]
     status: &'static str,
     accepted: usize,
     duplicates: usize,
     /// What is promised: on this machine's disk, or in the stream.
+    #[schema(schema_with = ack)]
     ack: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<&'a str>,
@@ -65,19 +69,39 @@ struct Accepted<'a> {
     results: Option<Vec<EventResult<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct EventResult<'a> {
+    /// Position in the batch, from 0.
     index: usize,
+    #[schema(schema_with = each)]
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<EventError<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct EventError<'a> {
+    /// RFC 6901, relative to the event.
     pointer: &'a str,
+    #[schema(schema_with = code)]
     code: &'a str,
     detail: &'a str,
+}
+
+fn whole() -> Object {
+    one_of(&["accepted", "partial"])
+}
+
+fn ack() -> Object {
+    one_of(&["disk", "stream"])
+}
+
+fn each() -> Object {
+    one_of(&["accepted", "duplicate", "invalid", "too_large", "retry"])
+}
+
+fn code() -> Object {
+    one_of(EVENT_CODES)
 }
 
 /// 202 or 200: all events are synced, or were before.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod bots;
+mod describe;
 mod lines;
 mod pieces;
 mod pixel;
@@ -16,6 +17,7 @@ mod service;
 mod shape;
 mod wanted;
 
+pub use describe::operations;
 pub use prepare::{Prepared, Preparer, Terms, Verdict};
 pub use privacy::HashKey;
 pub use repeat::Repeat;

@@ -14,7 +14,20 @@ const RECORD: &str = "generation.";
 
 /// A generation's name: `g` and its number from 1, as `g2`. It is part of a database's name, of subjects
 /// and of consumers' names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[schema(value_type = String, pattern = "^g[1-9][0-9]*$")]
 #[serde(try_from = "String", into = "String")]
 pub struct GenerationId(u64);
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Declared, EventTypes, Kind, TypeError};
 
 /// One event type.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum EventTypeSpec {
     Interaction {

@@ -35,6 +35,6 @@ pub use edge::{Answer, App};
 pub use forwarded::{ForwardedBy, Proxies};
 pub use json::json;
 pub use listener::{BindError, Bound, bind};
-pub use problem::{Problem, ProblemError};
+pub use problem::{BODY_PROBLEMS, Problem, ProblemError, problem_schema};
 pub use serve::{Drained, ServeOptions, serve};
 pub use tls::Tls;

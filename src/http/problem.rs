@@ -8,8 +8,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::openapi::schema::Object;
 use uuid::Uuid;
 
+use crate::describe::{Code, EVENT_CODES, PARAMETER_CODES, Schema, one_of};
 use crate::limits::PROBLEM_ERRORS;
 
 /// One error answer; becomes `application/problem+json` with a fresh `requestId`.
@@ -24,7 +26,7 @@ pub struct Problem {
 }
 
 /// One of several errors, of one event of a batch or of one field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ProblemError {
     /// Position in the batch, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,12 +38,14 @@ pub struct ProblemError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     /// A stable `snake_case` tag.
+    #[schema(schema_with = error_code)]
     pub code: &'static str,
     /// For people; no text of the request.
     pub detail: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
     r#type: &'static str,
@@ -55,6 +59,23 @@ struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     total_errors: Option<usize>,
 }
+
+fn error_code() -> Object {
+    one_of(EVENT_CODES.iter().chain(PARAMETER_CODES))
+}
+
+/// The form of every error answer.
+pub fn problem_schema() -> Schema {
+    Schema::of::<Wire<'static>>()
+}
+
+/// What a body that is read may lead to.
+pub const BODY_PROBLEMS: [Code; 4] = [
+    (400, "body_incomplete"),
+    (408, "body_too_slow"),
+    (413, "body_too_large"),
+    (503, "overloaded"),
+];
 
 impl Problem {
     /// Makes a problem; `code` is a stable `snake_case` tag that clients may match.

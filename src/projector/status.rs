@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::lag::LagMeter;
 
 /// What a projector is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Waits for the log to answer.
@@ -20,7 +20,7 @@ pub enum Phase {
 }
 
 /// The latest message that was no event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastUndecodable {
     pub sequence: u64,

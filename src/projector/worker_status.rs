@@ -26,7 +26,7 @@ pub struct WorkerStatus {
 }
 
 /// The latest failure of the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastFailure {
     pub code: String,

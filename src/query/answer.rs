@@ -4,15 +4,17 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::openapi::schema::Object;
 
 use super::params::format_cursor;
 use super::serving::{About, Source};
+use crate::describe::one_of;
 use crate::event::{EventTypes, format_ms};
 use crate::http::json;
 use crate::store::{HistoryPage, Recommended};
 
 /// What an answer rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Basis {
     /// What this user, or the users of this item, did.
@@ -21,9 +23,9 @@ pub(super) enum Basis {
     Popular,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Recommendations<'a> {
+pub(super) struct Recommendations<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,15 +33,17 @@ struct Recommendations<'a> {
     basis: Basis,
     items: Vec<Item<'a>>,
     generation: &'a str,
+    #[schema(schema_with = source)]
     source: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
     item_id: &'a str,
     score: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     attrs: Option<&'a Map<String, Value>>,
     /// The items that led to this one; empty for what is only popular.
     because: &'a [String],
@@ -50,18 +54,19 @@ struct Item<'a> {
     support: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct History<'a> {
+pub(super) struct History<'a> {
     user_id: &'a str,
     events: Vec<HistoryEvent<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     generation: &'a str,
+    #[schema(schema_with = source)]
     source: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct HistoryEvent<'a> {
     event_id: &'a str,
@@ -71,6 +76,10 @@ struct HistoryEvent<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<f64>,
+}
+
+fn source() -> Object {
+    one_of(Source::ALL.iter().map(|source| source.name()))
 }
 
 pub(super) fn recommendations(

@@ -74,6 +74,8 @@ pub(super) enum About<'q> {
 }
 
 impl Source {
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Arango, Self::Partial];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 /// The state of the relay.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = RelayStatus)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The stream was asked since the link came up, and holds what it acknowledged.

@@ -12,7 +12,19 @@ use crate::limits::JOB_LIVE_LAG;
 use crate::stream::Mark;
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Applies a range of the log again to a generation that there is.
@@ -73,7 +85,9 @@ impl fmt::Display for Verb {
 }
 
 /// A job's name: its verb, when it was asked for, and a few random digits; it sorts by time within a verb.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(transparent)]
 pub struct JobId(pub String);
 
@@ -98,7 +112,7 @@ impl fmt::Display for JobId {
 }
 
 /// A range of the log: `from` inclusive, `to` exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Range {
     pub from: u64,
     pub to: u64,
@@ -115,7 +129,8 @@ impl Range {
 }
 
 /// Which events of a range, or which parked events, are meant; what is absent does not matter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = JobFilter)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Filter {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -147,7 +162,7 @@ impl Filter {
 }
 
 /// What operators may change while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Control {
     /// Live lag that the job keeps, in milliseconds.
@@ -158,7 +173,7 @@ pub struct Control {
 }
 
 /// Who runs it. Only the worker that wrote the newest fence may write progress.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Rises whenever a worker takes the job.
@@ -171,7 +186,7 @@ pub struct Run {
 }
 
 /// What became of the sequences that were read; every one counts in exactly one term.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Tally {
     /// Events that changed the graph.
@@ -204,7 +219,7 @@ impl std::ops::AddAssign for Tally {
 }
 
 /// A part of the range, with the place where it goes on and what became of everything before: one write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chunk {
     pub from: u64,
@@ -232,7 +247,9 @@ impl Chunk {
 }
 
 /// Why the log holds nothing at a sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingWhy {
     /// Deleted on purpose: the server knows of it.
@@ -244,7 +261,7 @@ pub enum MissingWhy {
 }
 
 /// Sequences at which the log holds nothing (both inclusive).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Missing {
     pub from: u64,
@@ -253,7 +270,7 @@ pub struct Missing {
 }
 
 /// How fast it goes, as of the last checkpoint.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pace {
     /// Events a second of late.
@@ -272,7 +289,8 @@ pub struct Pace {
 }
 
 /// A document that differs from what the log says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = Difference)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     pub collection: String,
@@ -290,7 +308,7 @@ pub struct Found {
 }
 
 /// What a verification came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Report {
     /// Through which sequence (inclusive) the log was compared.
@@ -322,7 +340,7 @@ impl Report {
 }
 
 /// What became of parked events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Redriven {
     /// On the list when the job was planned.
@@ -336,7 +354,7 @@ pub struct Redriven {
 }
 
 /// The document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     pub id: JobId,

@@ -8,7 +8,7 @@ use super::job::{Filter, Verb};
 use crate::generation::{EventTypeSpec, GenerationId};
 
 /// A place in the log as a person names it: a sequence, an RFC 3339 time, or how long ago (`-2h`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Point {
     /// The stream's sequence, from 1.
@@ -18,7 +18,8 @@ pub enum Point {
 }
 
 /// What a job shall do, as `POST /admin/jobs` takes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = JobRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Request {
     pub verb: Verb,

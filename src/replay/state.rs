@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::job::Verb;
 
 /// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = JobState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Written down; no worker has begun.

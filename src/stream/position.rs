@@ -29,7 +29,7 @@ impl fmt::Display for Epoch {
 }
 
 /// A sequence and the hash of the message that stood there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Mark {
     /// The stream's sequence.
     pub sequence: u64,

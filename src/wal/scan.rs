@@ -15,7 +15,7 @@ use super::record::{MAGIC, Record};
 pub(super) type Records = BTreeMap<u64, Record>;
 
 /// Sequences that no record holds, both ends inclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct LostRange {
     pub first: u64,
     pub last: u64,

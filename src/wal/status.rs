@@ -7,7 +7,8 @@ use super::shared::Shared;
 use crate::limits::WAL_FULL_FOR;
 
 /// The log's state at one moment. Sequences begin at 1; 0 means none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = LogStatus)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The highest synced sequence.

@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("graph", &["event"]),
     ("projection", &["limits", "event", "graph"]),
     ("recommend", &["limits"]),
+    ("describe", &["limits", "event"]),
     // The two logs, which never meet.
     ("stream", &["limits", "secret"]),
     ("wal", &["limits", "clock"]),
@@ -26,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["limits", "clock", "secret", "event", "graph", "projection", "recommend", "telemetry"],
     ),
     // The edge and the child process.
-    ("http", &["limits", "telemetry"]),
+    ("http", &["limits", "describe", "telemetry"]),
     ("telemetry", &["limits"]),
     ("broker", &["limits", "telemetry"]),
     // Who may do what.
@@ -34,7 +35,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Components: what moves events between logs, stores and people. None knows the configuration.
     (
         "gateway",
-        &["limits", "clock", "secret", "access", "event", "graph", "http", "telemetry", "wal"],
+        &[
+            "limits",
+            "clock",
+            "secret",
+            "access",
+            "event",
+            "graph",
+            "describe",
+            "http",
+            "telemetry",
+            "wal",
+        ],
     ),
     ("generation", &["limits", "clock", "event", "stream"]),
     ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
@@ -60,7 +72,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "query",
-        &["limits", "clock", "access", "event", "graph", "http", "recommend", "store", "telemetry"],
+        &[
+            "limits",
+            "clock",
+            "access",
+            "event",
+            "graph",
+            "describe",
+            "http",
+            "recommend",
+            "store",
+            "telemetry",
+        ],
     ),
     // Configuration knows kinds of values, not components.
     ("config", &["limits", "event", "secret"]),
@@ -91,7 +114,7 @@ const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without I/O, tasks, clocks or randomness, and what would bring them in.
-const PURE: &[&str] = &["event", "graph", "projection", "recommend"];
+const PURE: &[&str] = &["event", "graph", "projection", "recommend", "describe"];
 const IMPURE: &[&str] = &[
     "tokio",
     "std::fs",

@@ -13,6 +13,7 @@ mod attacks;
 mod commands;
 mod conformance;
 mod degrade;
+mod described;
 mod durability;
 mod edge;
 mod failed_events;

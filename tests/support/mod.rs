@@ -3,6 +3,7 @@
 pub mod arango;
 pub mod arango_store;
 pub mod client;
+pub mod described;
 pub mod events;
 pub mod jobs;
 pub mod load;

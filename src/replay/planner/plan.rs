@@ -46,7 +46,7 @@ pub struct Sample {
 }
 
 /// A message that is no event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Undecodable {
     pub sequence: u64,
