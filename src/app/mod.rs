@@ -9,6 +9,7 @@ mod beside;
 mod databases;
 mod doctor;
 mod explain;
+mod files;
 mod fill;
 mod following;
 mod generation;
