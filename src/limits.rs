@@ -65,6 +65,9 @@ pub const APPLY_AT_ONCE: usize = 256;
 /// Wait before a log that does not answer is asked again.
 pub const LOG_RETRY: std::time::Duration = std::time::Duration::from_millis(250);
 
+/// Open files of a process beside its connections: the log, NATS, the database, and operators.
+pub const FILES_BESIDE: u64 = 1_000;
+
 /// Largest request head (request line and headers), in bytes (inclusive): four times what browsers and proxies send.
 pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
 

@@ -12,6 +12,7 @@ mod doctor;
 mod documents;
 mod doors;
 mod explain;
+mod files;
 mod fill;
 mod following;
 mod generation;

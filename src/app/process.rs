@@ -24,7 +24,7 @@ use super::signals::stop_on_signals;
 use super::status::Parts;
 use super::tasks::{Stages, every};
 use super::wire::Wire;
-use super::{fill, jobs, watch};
+use super::{files, fill, jobs, watch};
 use crate::access::Access;
 use crate::broker::Broker;
 use crate::clock;
@@ -38,6 +38,7 @@ use crate::telemetry::{Metrics, UPKEEP};
 /// Runs roles until a signal or until a component fails, then drains under the configured deadline.
 pub async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
     roles.check(&settings)?;
+    files::raise_limit(&settings);
     let stop = stop_on_signals()?;
     let layout = Layout::new(&settings);
     let _lock = lock(&layout, roles)?;
