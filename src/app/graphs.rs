@@ -157,8 +157,15 @@ impl Graphs {
     ) -> anyhow::Result<()> {
         let part = &mut self.part;
         let (rules, generations) = (&part.rules, part.generations.clone());
-        let keeper =
-            ImageKeeper::build(settings, layout, rules, wire, generations.clone(), tending).await?;
+        let keeper = Box::pin(ImageKeeper::build(
+            settings,
+            layout,
+            rules,
+            wire,
+            generations.clone(),
+            tending,
+        ))
+        .await?;
         let images = keeper.part.clone();
         let (servant, served) =
             Servant::new(generations, images.clone(), part.databases.clone(), rules.clone());

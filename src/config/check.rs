@@ -318,25 +318,9 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             text.is_some_and(is_url),
             "write it as https://id.example/keys.json, without a user",
         ),
-        Kind::Words => listed(value)
-            .filter(|all| !all.is_empty())
+        Kind::Words | Kind::Origins | Kind::Networks => read_list(kind, value)
             .map(|all| (Value::from(all.clone()), all.join(", ")))
-            .ok_or_else(|| refuse("write words with commas between".into())),
-        Kind::Origins => listed(value)
-            .filter(|origins| origins.iter().all(|origin| is_origin(origin)))
-            .map(|origins| (Value::from(origins.clone()), origins.join(", ")))
-            .ok_or_else(|| {
-                refuse("write origins as https://shop.example, with commas between".into())
-            }),
-        Kind::Networks => networks(value)
-            .map(|networks| networks.iter().map(IpNet::to_string).collect::<Vec<_>>())
-            .map(|networks| (Value::from(networks.clone()), networks.join(", ")))
-            .ok_or_else(|| {
-                refuse(
-                    "write networks as 10.0.0.0/8 with commas between, and none of everybody"
-                        .into(),
-                )
-            }),
+            .map_err(|advice| refuse(advice.into())),
         Kind::LogFilter => words(
             text.is_some_and(|text| !text.is_empty() && EnvFilter::try_new(text).is_ok()),
             "write a level or a list as info,weir=debug",
@@ -366,21 +350,25 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
     }
 }
 
-/// Reads a list of networks, or one text with commas between; an address alone is a network of one. A network of
-/// everybody is none that can be trusted.
-fn networks(value: &Value) -> Option<Vec<IpNet>> {
-    let network = |text: &str| {
-        let text = text.trim();
-        let read = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        read.map(|network: IpNet| network.trunc()).filter(|network| network.prefix_len() > 0)
-    };
-    match value {
-        Value::Array(_, all) => all.iter().map(|each| each.as_str().and_then(network)).collect(),
-        other => {
-            let parts = other.as_str()?.split(',').filter(|part| !part.trim().is_empty());
-            parts.map(network).collect()
-        }
+/// Reads a list of one kind, or says what to write.
+fn read_list(kind: Kind, value: &Value) -> Result<Vec<String>, &'static str> {
+    let all = listed(value);
+    match kind {
+        Kind::Origins => all
+            .filter(|origins| origins.iter().all(|origin| is_origin(origin)))
+            .ok_or("write origins as https://shop.example, with commas between"),
+        Kind::Networks => all
+            .and_then(|all| all.iter().map(|text| network(text)).collect())
+            .ok_or("write networks as 10.0.0.0/8 with commas between, and none of everybody"),
+        _ => all.filter(|all| !all.is_empty()).ok_or("write words with commas between"),
     }
+}
+
+/// Reads a network; an address alone is a network of one. A network of everybody is none that can be trusted.
+fn network(text: &str) -> Option<String> {
+    let read = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let network = read.map(|network: IpNet| network.trunc())?;
+    (network.prefix_len() > 0).then(|| network.to_string())
 }
 
 fn shown_time(milliseconds: u64) -> String {
