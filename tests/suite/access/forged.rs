@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use weir::http::{App, ServeOptions, bind, serve};
 
 use crate::support::client::{Client, PATIENCE, event};
 use crate::support::eventually;
@@ -59,16 +60,10 @@ impl Issuer {
         let told = keys.clone();
         let answer = async move || Json(json!({ "keys": *told.lock().expect("not poisoned") }));
         let router = Router::new().route("/keys", get(answer));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
+        let bound = bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/keys", bound.address());
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stopped.cancelled() => {}
-                ended = axum::serve(listener, router) => ended.expect("it serves"),
-            }
-        });
+        tokio::spawn(serve(bound, App::new(router), ServeOptions::default(), stop.clone()));
         Self { url, keys, _stop: stop.drop_guard() }
     }
 
