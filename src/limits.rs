@@ -546,3 +546,9 @@ pub const KEY_OVERLAP_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Most keys and elements of an event in another collector's form (inclusive): 200 lines with 20 each.
 pub const FOREIGN_KEYS: usize = 4096;
+
+/// Texts of one key that work at once (inclusive): the newest, and two rotations that still overlap.
+pub const KEY_SECRETS: usize = 3;
+
+/// Keys of a set (JWKS) that are taken: issuers have two or three.
+pub const JWKS_KEYS: usize = 100;

@@ -29,9 +29,10 @@ pub enum Denied {
 impl From<Denied> for Problem {
     /// All but a 429 end the connection: what follows of the request is not read.
     fn from(denied: Denied) -> Self {
+        let goes_on = matches!(denied, Denied::Rate { .. });
         let challenge =
             (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"weir\""));
-        match denied {
+        let problem = match denied {
             Denied::Missing => Self::new(
                 StatusCode::UNAUTHORIZED,
                 "key_required",
@@ -71,7 +72,7 @@ impl From<Denied> for Problem {
                 "this process has not read the keys yet, since NATS does not answer: send again",
             )
             .retry_after(1),
-        }
-        .close()
+        };
+        if goes_on { problem } else { problem.close() }
     }
 }

@@ -56,9 +56,11 @@ impl Access {
         self.open
     }
 
-    /// Tells whether there is any key; `None` while that is not known.
+    /// Tells whether there is any key that is valid now; `None` while that is not known.
     pub fn has_keys(&self) -> Option<bool> {
-        self.shared.ring.borrow().as_ref().map(|ring| !ring.is_empty())
+        let now_ms = clock::now_ms();
+        let valid = |ring: &Arc<Keyring>| ring.keys().any(|key| key.is_valid(now_ms));
+        self.shared.ring.borrow().as_ref().map(valid)
     }
 
     /// Waits until the keys were read once; false if that cannot be any more.
@@ -98,7 +100,13 @@ impl Access {
     /// Follows the bucket until told to stop: what changes there counts here a moment later. The last copy serves
     /// while NATS is away.
     pub async fn follow(self, keys: Keys, stop: CancellationToken) {
-        while let Err(error) = keys.ensure().await {
+        let ensure = || Box::pin(keys.ensure());
+        while let Some(Err(error)) = stop.run_until_cancelled(ensure()).await {
+            if !error.may_pass() {
+                // It may be there all the same, and this process may read it.
+                tracing::warn!(%error, "the bucket of keys cannot be made, or given its bounds");
+                break;
+            }
             tracing::debug!(%error, "the bucket of keys cannot be made yet");
             if stop.run_until_cancelled(tokio::time::sleep(LOG_RETRY)).await.is_none() {
                 return;
@@ -243,7 +251,7 @@ mod tests {
         let shown = text.expose();
         assert!(ask(&again, Scope::Write, &[("x-api-key", &shown)]).is_ok());
         let written = std::fs::read_to_string(&path).expect("it is there");
-        assert!(!written.contains(shown.rsplit('_').next().expect("a secret")));
+        assert!(!written.contains(parts(&shown).expect("of our form").1));
         let mode = std::os::unix::fs::PermissionsExt::mode(
             &std::fs::metadata(&path).expect("it is there").permissions(),
         );

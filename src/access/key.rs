@@ -107,9 +107,10 @@ pub(super) struct KeptSecret {
     pub expires_ms: Option<i64>,
 }
 
-/// A key. Times are epoch milliseconds.
+/// A key. Times are epoch milliseconds. A field that is not known may be a restriction that a newer weir has
+/// written, so a key that has one is not read at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Key {
     /// 12 of a-z and 2-7.
     pub id: String,
@@ -129,7 +130,7 @@ pub struct Key {
 
 /// What somebody wants a key to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct NewKey {
     pub name: String,
     #[serde(flatten)]
@@ -225,16 +226,21 @@ impl Key {
     pub(super) fn rotate(&mut self, overlap_ms: u64, now_ms: i64) -> SecretText {
         let text = SecretText::random_of(&self.id);
         let end = now_ms.saturating_add_unsigned(overlap_ms);
-        self.secrets.retain(|secret| secret.expires_ms.is_none_or(|at| at > now_ms));
         for secret in &mut self.secrets {
             secret.expires_ms = Some(secret.expires_ms.map_or(end, |at| at.min(end)));
         }
+        self.secrets.retain(|secret| secret.expires_ms.is_none_or(|at| at > now_ms));
         self.secrets.push(KeptSecret {
             sha256: text.digest(),
             created_ms: now_ms,
             expires_ms: None,
         });
         text
+    }
+
+    /// Counts the secrets that open it at a moment.
+    pub(super) fn open_secrets(&self, now_ms: i64) -> usize {
+        self.secrets.iter().filter(|one| one.expires_ms.is_none_or(|at| now_ms < at)).count()
     }
 
     /// Tells whether it opens anything at a moment.
@@ -256,6 +262,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::secret_text::parts;
 
     fn wanted() -> NewKey {
         let rules = Rules { scopes: [Scope::Write].into(), ..Rules::default() };
@@ -281,7 +288,7 @@ mod tests {
         assert!(!opens(&key, &first, 1_100) && opens(&key, &second, 1_100));
         let third = key.rotate(0, 1_200);
         assert!(!opens(&key, &second, 1_200) && opens(&key, &third, 1_200));
-        assert_eq!(key.secrets.len(), 2);
+        assert_eq!(key.secrets.len(), 1, "what opens nothing is not kept");
     }
 
     #[test]
@@ -290,8 +297,22 @@ mod tests {
         let json = serde_json::to_string(&key).expect("plain data");
         assert_eq!(serde_json::from_str::<Key>(&json).expect("the same"), key);
         let shown = text.expose();
-        let secret = shown.rsplit_once('_').map_or(shown.as_str(), |(_, secret)| secret);
+        let (_, secret) = parts(&shown).expect("of our form");
         assert!(!json.contains(secret) && !format!("{key:?}{text:?}").contains(secret));
+    }
+
+    #[test]
+    fn a_key_with_a_restriction_that_is_not_known_is_not_read() {
+        let (key, _) = Key::new(wanted(), 5_000);
+        let mut json = serde_json::to_value(&key).expect("plain data");
+        for (part, name) in [("", "weekdays"), ("/rate", "perDay"), ("/privacy", "forget")] {
+            let mut strange = json.clone();
+            let place = strange.pointer_mut(part).and_then(serde_json::Value::as_object_mut);
+            place.expect("an object").insert(name.into(), 1.into());
+            assert!(serde_json::from_value::<Key>(strange).is_err(), "{part}/{name}");
+        }
+        json["name"] = "another".into();
+        assert!(serde_json::from_value::<Key>(json).is_ok());
     }
 
     #[test]

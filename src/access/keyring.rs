@@ -11,6 +11,9 @@ use super::secret_text::{Digest, parts};
 #[derive(Debug, Default)]
 pub(super) struct Keyring {
     keys: HashMap<String, (Key, Arc<Holder>)>,
+    /// Origins, each with the moment at which the last key for its pages ends: anybody may ask for a preflight,
+    /// so it must not cost a look at every key.
+    origins: HashMap<String, i64>,
 }
 
 impl Keyring {
@@ -25,7 +28,9 @@ impl Keyring {
             let holder = Holder { id: key.id.clone(), rules: key.rules.clone(), buckets };
             (key.id.clone(), (key, Arc::new(holder)))
         };
-        Self { keys: keys.into_iter().map(held).collect() }
+        let keys: HashMap<_, _> = keys.into_iter().map(held).collect();
+        let origins = origins(keys.values().map(|(key, _)| key));
+        Self { keys, origins }
     }
 
     /// Finds who shows a text. An unknown key takes as long as a known one with another secret.
@@ -41,19 +46,24 @@ impl Keyring {
 
     /// Tells whether a valid key is for pages of this origin.
     pub fn allows_origin(&self, origin: &str, now_ms: i64) -> bool {
-        self.keys.values().any(|(key, _)| {
-            key.is_valid(now_ms)
-                && key.rules.origins.as_ref().is_some_and(|all| all.contains(origin))
-        })
+        self.origins.get(origin).is_some_and(|end_ms| now_ms < *end_ms)
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.keys.values().map(|(key, _)| key)
     }
+}
 
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+fn origins<'k>(keys: impl Iterator<Item = &'k Key>) -> HashMap<String, i64> {
+    let mut ends = HashMap::new();
+    for key in keys.filter(|key| key.revoked_ms.is_none()) {
+        let end_ms = key.expires_ms.unwrap_or(i64::MAX);
+        for origin in key.rules.origins.iter().flatten() {
+            let known = ends.entry(origin.clone()).or_insert(end_ms);
+            *known = end_ms.max(*known);
+        }
     }
+    ends
 }
 
 #[cfg(test)]

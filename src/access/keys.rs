@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::key::{Key, NewKey};
 use super::secret_text::SecretText;
 use crate::clock;
-use crate::limits::RECORD_WRITES;
+use crate::limits::{KEY_SECRETS, RECORD_WRITES};
 use crate::stream::{KvEntries, KvStore, QueueError};
 
 const PREFIX: &str = "key.";
@@ -41,8 +41,12 @@ pub enum KeysError {
     NotAKey(String),
     #[error("there is no key {0}: weir keys list tells those that there are")]
     NoSuchKey(String),
-    #[error("the key {0} is revoked; make another with weir keys create")]
+    #[error("the key {0} is revoked or at its end; make another with weir keys create")]
     Revoked(String),
+    #[error(
+        "the key {0} has {KEY_SECRETS} texts that work: wait until one has ended, or end them with --overlap 0s"
+    )]
+    TooManySecrets(String),
     #[error("somebody else has just changed this key: look again with weir keys list")]
     Conflict,
     #[error("the keys cannot be reached now: {0}")]
@@ -54,6 +58,16 @@ impl From<QueueError> for KeysError {
         match error {
             QueueError::Conflict => Self::Conflict,
             other => Self::Unavailable(other),
+        }
+    }
+}
+
+impl KeysError {
+    /// Says whether the same again may help without anybody's doing.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => error.is_retryable(),
+            _ => false,
         }
     }
 }
@@ -92,11 +106,14 @@ impl Keys {
     pub async fn rotate(&self, id: &str, overlap_ms: u64) -> Result<Made, KeysError> {
         let now = clock::now_ms();
         let rotate = |key: &mut Key| {
-            if key.is_valid(now) {
-                Ok(key.rotate(overlap_ms, now))
-            } else {
-                Err(KeysError::Revoked(key.id.clone()))
+            if !key.is_valid(now) {
+                return Err(KeysError::Revoked(key.id.clone()));
             }
+            // With an overlap, those of now go on beside the new one.
+            if overlap_ms > 0 && key.open_secrets(now) >= KEY_SECRETS {
+                return Err(KeysError::TooManySecrets(key.id.clone()));
+            }
+            Ok(key.rotate(overlap_ms, now))
         };
         self.change(id, rotate).await.map(|(key, text)| Made { key, text })
     }

@@ -1,6 +1,7 @@
 //! Who may enter which listener: the keys of a process, and where it asks for none.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
@@ -28,9 +29,7 @@ impl Doors {
         nats: Nats,
     ) -> anyhow::Result<Self> {
         let tokens = jwt(&settings.access).map(Tokens::new).transpose()?;
-        std::fs::create_dir_all(layout.root())
-            .with_context(|| format!("cannot make {}", layout.root().display()))?;
-        let access = Access::new(Some(layout.keys()), tokens);
+        let access = Access::new(copy(layout, roles)?, tokens);
         let mode = settings.access.mode.as_str();
         let open = |listen: &str| is_open(mode, roles, listen);
         let public = access.opened(roles.listen(settings).is_some_and(open));
@@ -60,6 +59,16 @@ impl Doors {
             );
         }
     }
+}
+
+/// Where the keys are copied to; nowhere for roles that keep no files.
+fn copy(layout: &Layout, roles: Roles) -> anyhow::Result<Option<PathBuf>> {
+    if roles.with_files().next().is_none() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(layout.root())
+        .with_context(|| format!("cannot make {}", layout.root().display()))?;
+    Ok(Some(layout.keys()))
 }
 
 /// Open without being asked to is only what nobody from elsewhere can reach.

@@ -1,6 +1,7 @@
 //! The arguments of `weir keys`, and what it does.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -206,11 +207,12 @@ impl KeysCommand {
         let json = self.place().json;
         match self {
             Self::Create(create) => {
-                told(&keys.create(create.wanted()).await?, create.out.as_deref(), json)
+                let place = create.out.as_deref().map(TextFile::new).transpose()?;
+                told(&keys.create(create.wanted()).await?, place, json)
             }
             Self::Rotate { id, overlap, out, .. } => {
-                let made = keys.rotate(id, overlap.as_millis() as u64).await?;
-                told(&made, out.as_deref(), json)
+                let place = out.as_deref().map(TextFile::new).transpose()?;
+                told(&keys.rotate(id, overlap.as_millis() as u64).await?, place, json)
             }
             Self::List { all, .. } => list(&keys, *all, json).await,
             Self::Revoke { id, .. } => {
@@ -233,13 +235,14 @@ async fn list(keys: &Keys, all: bool, json: bool) -> Result<String> {
 }
 
 /// The text of a key goes to one place: a file, or standard output.
-fn told(made: &Made, out: Option<&Path>, json: bool) -> Result<String> {
+fn told(made: &Made, file: Option<TextFile>, json: bool) -> Result<String> {
     let view = KeyView::of(&made.key, clock::now_ms());
-    if let Some(path) = out {
-        write_secret(path, &made.expose()).with_context(|| {
+    if let Some(file) = file {
+        let path = file.path.clone();
+        file.write(&made.expose()).with_context(|| {
             let id = &made.key.id;
             format!(
-                "the key {id} was made, and its text could not be written to {}: revoke it",
+                "the text of the key {id} could not be written to {}: rotate or revoke it",
                 path.display()
             )
         })?;
@@ -256,9 +259,39 @@ fn told(made: &Made, out: Option<&Path>, json: bool) -> Result<String> {
     Ok(format!("{}\n", made.expose()))
 }
 
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+/// A new file for the text of a key. It is there before the key is, so that no text is lost for want of a place;
+/// if none is written, it goes again.
+struct TextFile {
+    path: PathBuf,
+    file: File,
+    is_written: bool,
+}
+
+impl TextFile {
+    fn new(path: &Path) -> Result<Self> {
+        let mut options = std::fs::OpenOptions::new();
+        let file =
+            options.write(true).create_new(true).mode(0o600).open(path).with_context(|| {
+                format!(
+                    "nothing was done, since {} cannot be made for the text of the key",
+                    path.display()
+                )
+            })?;
+        Ok(Self { path: path.to_owned(), file, is_written: false })
+    }
+
+    fn write(mut self, text: &str) -> std::io::Result<()> {
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_all()?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for TextFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            std::fs::remove_file(&self.path).ok();
+        }
+    }
 }

@@ -248,6 +248,12 @@ fn check_jwt(canonical: &Dict, report: &mut impl FnMut(&str, String, String)) {
         let advice = "set issuer, audience, and jwks_url or jwks_file, or none of them".to_owned();
         report("access.jwt", wrong, advice);
     }
+    let url = lookup(canonical, "access.jwt.jwks_url").and_then(Value::as_str);
+    if url.and_then(|url| url.strip_prefix("http://")).is_some_and(|rest| !is_here(rest)) {
+        let wrong = "has keys fetched from another machine over plain HTTP".to_owned();
+        let advice = "use https://: whoever is on the way could sign tokens otherwise".to_owned();
+        report("access.jwt.jwks_url", wrong, advice);
+    }
 }
 
 fn lookup<'a>(values: &'a Dict, key: &str) -> Option<&'a Value> {
@@ -413,6 +419,15 @@ fn listed(value: &Value) -> Option<Vec<String>> {
             Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
         }
     }
+}
+
+/// Tells whether what follows `http://` is this machine.
+fn is_here(rest: &str) -> bool {
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let host =
+        if is_address(host) { host.rsplit_once(':').map_or(host, |(host, _)| host) } else { host };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 fn is_url(text: &str) -> bool {

@@ -327,3 +327,26 @@ fn an_image_is_bounded_only_in_front_of_a_database() {
     let both = Given::file("[image]\ndays = 30\n[arango]\nurl = 'http://a:8529'");
     assert_eq!(both.load().expect("valid").settings.image.days, Some(30));
 }
+
+#[test]
+fn keys_of_an_issuer_come_from_this_machine_or_over_tls() {
+    let told = |url: &str| {
+        let jwt = format!("issuer = 'https://id.example'\naudience = 'weir'\njwks_url = '{url}'");
+        Given::file(&format!("[access.jwt]\n{jwt}"))
+            .load()
+            .err()
+            .map(|problems| problems.to_string())
+    };
+    for good in [
+        "https://id.example/keys.json",
+        "http://127.0.0.1:9000/keys",
+        "http://[::1]:9000/keys",
+        "http://localhost/keys",
+    ] {
+        assert_eq!(told(good), None, "{good}");
+    }
+    for bad in ["http://id.example/keys", "http://127.0.0.1.example/keys", "http://10.0.0.1:9000"] {
+        assert!(told(bad).is_some_and(|told| told.contains("use https://")), "{bad}");
+    }
+    assert!(told("https://user@id.example/keys").is_some());
+}

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, PublicKeyUse};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::limits::{JWKS_AGAIN, JWKS_BYTES, JWKS_EVERY, JWKS_TIMEOUT};
+use crate::limits::{JWKS_AGAIN, JWKS_BYTES, JWKS_EVERY, JWKS_KEYS, JWKS_TIMEOUT};
 
 /// Where a set of keys is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,9 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub fn new(source: JwksSource) -> Self {
-        let http = reqwest::Client::builder().timeout(JWKS_TIMEOUT).build().ok();
+        // A redirect could lead anywhere, also to where nobody proves who they are.
+        let redirect = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().timeout(JWKS_TIMEOUT).redirect(redirect).build().ok();
         Self { source, http, last: Instant::now(), failed: false }
     }
 
@@ -32,7 +36,7 @@ impl Fetcher {
     pub async fn fetch(&mut self) -> Option<JwkSet> {
         self.last = Instant::now();
         let fetched = match self.text().await {
-            Ok(text) => serde_json::from_slice::<JwkSet>(&text).map_err(|error| error.to_string()),
+            Ok(text) => read_set(&text).map_err(|error| error.to_string()),
             Err(error) => Err(error),
         };
         match fetched {
@@ -82,5 +86,43 @@ impl Fetcher {
 
     async fn wait(&self, pause: Duration) {
         tokio::time::sleep_until(self.last + pause).await;
+    }
+}
+
+/// Reads a set of keys. What is of another kind than ours, or is not for signatures, is left out (RFC 7517, 5):
+/// one key of an algorithm that nobody knew before must not take the others with it.
+fn read_set(text: &[u8]) -> serde_json::Result<JwkSet> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<Value>,
+    }
+    let all = serde_json::from_slice::<Set>(text)?.keys.into_iter();
+    let known = all.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    let signs = known.filter(|key| {
+        !matches!(key.algorithm, AlgorithmParameters::OctetKey(_))
+            && !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption))
+    });
+    Ok(JwkSet { keys: signs.take(JWKS_KEYS).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_set_what_can_sign_is_taken_and_the_rest_left_out() {
+        let text = r#"{"keys": [
+            {"kty": "AKP", "alg": "ML-DSA-44", "kid": "later", "pub": "AAAA"},
+            {"kty": "EC", "crv": "secp256k1", "kid": "curve", "x": "AA", "y": "AA"},
+            {"kty": "oct", "kid": "shared", "k": "c2VjcmV0"},
+            {"kty": "OKP", "crv": "Ed25519", "kid": "seals", "use": "enc", "x": "AA"},
+            17,
+            {"kty": "OKP", "crv": "Ed25519", "kid": "signs", "use": "sig", "x": "AA"},
+            {"kty": "RSA", "kid": "also", "n": "AQAB", "e": "AQAB"}
+        ]}"#;
+        let set = read_set(text.as_bytes()).expect("a set");
+        let kids: Vec<_> = set.keys.iter().filter_map(|key| key.common.key_id.as_deref()).collect();
+        assert_eq!(kids, ["signs", "also"]);
+        assert!(read_set(b"{}").is_err() && read_set(b"<html>").is_err());
     }
 }

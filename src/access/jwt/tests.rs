@@ -62,7 +62,7 @@ fn a_token_of_the_issuer_permits_its_scopes() {
     let token = signed(&issuer, "a", &claims());
     for _ in 0..2 {
         let holder = tokens.holder(&token, NOW_MS).expect("valid");
-        assert_eq!((holder.id.as_str(), &holder.rules.scopes), ("app", &[Scope::Write].into()));
+        assert_eq!((holder.id.as_str(), &holder.rules.scopes), ("jwt:app", &[Scope::Write].into()));
     }
 }
 

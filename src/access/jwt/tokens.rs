@@ -81,7 +81,8 @@ impl Tokens {
         let claims = self.verified(token)?;
         let rate = Rate::default();
         let holder = Arc::new(Holder {
-            id: claims.subject().to_owned(),
+            // No id of a key has a colon, so nobody's subject can be taken for one.
+            id: format!("jwt:{}", claims.subject()),
             rules: claims.rules(),
             buckets: Arc::new(Buckets::new(rate)),
         });

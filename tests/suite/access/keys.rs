@@ -227,7 +227,7 @@ async fn the_commands_tell_what_is_wrong_and_show_no_secret() {
         &std::fs::metadata(&path).expect("it is there").permissions(),
     );
     assert_eq!(mode & 0o777, 0o600);
-    let secret = text.rsplit('_').next().expect("a secret");
+    let secret = text.splitn(3, '_').nth(2).expect("a secret");
     assert!(!keys(&server, &["list", "--all", "--json"]).contains(secret));
     assert!(!keys(&server, &["list"]).contains(secret));
 }

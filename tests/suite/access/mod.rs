@@ -1,5 +1,7 @@
 //! Who may send, read and operate, on real processes.
 
+mod doubts;
+mod forged;
 mod keys;
 mod limits;
 mod open;
