@@ -180,7 +180,11 @@ async fn limit(
     Ok(json_answer(StatusCode::OK, &job))
 }
 
+/// Reads an object; serde would take an array of its members too.
 fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Problem> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(invalid("the request is an array, and should be an object"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
             return invalid(&format!("the request is not understood: {error}"));

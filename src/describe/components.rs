@@ -58,8 +58,23 @@ fn put<T: ToSchema>(components: &mut Components) {
     T::schemas(&mut below);
     below.push((T::name().into_owned(), T::schema()));
     for (name, schema) in below {
-        let schema = serde_json::to_value(schema).expect("a schema is plain data");
+        let mut schema = serde_json::to_value(schema).expect("a schema is plain data");
+        widen(&mut schema);
         components.0.insert(name, schema);
+    }
+}
+
+/// Numbers that cannot be negative have all 64 bits, and the format would take one of them away.
+fn widen(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("minimum").is_some() {
+                members.remove("format");
+            }
+            members.values_mut().for_each(widen);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(widen),
+        _ => {}
     }
 }
 

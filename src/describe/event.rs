@@ -7,6 +7,9 @@ use super::examples::Example;
 use crate::event::{EventTypes, FIELD_NAMES};
 use crate::limits::{ID_BYTES, ORDER_LINES};
 
+/// An id has no control characters.
+pub const ID_PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+
 /// Names the schemas `Event`, `Events`, `CloudEvent` and `CloudEvents`.
 pub fn put_event_schemas(types: &EventTypes, components: &mut Components) {
     components.put("Event", event(types));
@@ -94,6 +97,7 @@ fn id(text: &str) -> Value {
     json!({
         "description": format!("{text} 1 to {ID_BYTES} bytes without control characters; integers are taken as text."),
         "type": ["string", "integer", "null"], "minLength": 1, "maxLength": ID_BYTES,
+        "pattern": ID_PATTERN,
     })
 }
 

@@ -14,7 +14,7 @@ mod operation;
 pub use asyncapi::{Subjects, asyncapi};
 pub use codes::{EVENT_CODES, PARAMETER_CODES};
 pub use components::{Components, Schema, one_of};
-pub use event::put_event_schemas;
+pub use event::{ID_PATTERN, put_event_schemas};
 pub use examples::Example;
 pub use openapi::Document;
 pub use operation::{Answer, Code, Entry, Operation, Parameter};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{History, Recommendations};
-use crate::describe::{Answer, Code, Entry, Operation, Parameter, Schema};
+use crate::describe::{Answer, Code, Entry, ID_PATTERN, Operation, Parameter, Schema};
 use crate::event::{EventTypes, Kind};
 use crate::limits::{HISTORY_DEFAULT, ID_BYTES, READ_LIMIT, RECOMMEND_DEFAULT};
 
@@ -85,7 +85,9 @@ fn recommended() -> Answer {
 }
 
 fn path(name: &str) -> Parameter {
-    let schema = json!({ "type": "string", "minLength": 1, "maxLength": ID_BYTES });
+    let schema = json!({
+        "type": "string", "minLength": 1, "maxLength": ID_BYTES, "pattern": ID_PATTERN,
+    });
     Parameter::path(name, &schema, "As events name it, percent-encoded.")
 }
 

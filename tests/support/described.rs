@@ -51,7 +51,6 @@ impl Described {
         let media = answer.header("content-type").split(';').next().unwrap_or_default();
         assert!(content.contains_key(media), "{name} is not told to be {media:?}");
         if media.ends_with("json") {
-            let escaped = |text: &str| text.replace('~', "~0").replace('/', "~1");
             let pointer = format!(
                 "#/paths/{}/{method}/responses/{}/content/{}/schema",
                 escaped(path),
@@ -77,7 +76,6 @@ impl Described {
     /// Whether a body is what an operation is told to take.
     pub fn takes(&self, method: &str, path: &str, media: &str, body: &Value) -> bool {
         let mut schema = self.document.clone();
-        let escaped = |text: &str| text.replace('/', "~1");
         let (path, media) = (escaped(path), escaped(media));
         schema["$ref"] =
             format!("#/paths/{path}/{method}/requestBody/content/{media}/schema").into();
@@ -138,4 +136,9 @@ fn parts_of_others(schemas: &Value, found: &mut BTreeSet<String>) {
         Value::Array(elements) => elements.iter().for_each(|each| parts_of_others(each, found)),
         _ => {}
     }
+}
+
+/// A name as a part of a pointer in a URI.
+fn escaped(name: &str) -> String {
+    name.replace('/', "~1").replace('{', "%7B").replace('}', "%7D")
 }
