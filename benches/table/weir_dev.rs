@@ -1,6 +1,7 @@
 //! `weir dev` as a child, on files of its own, alone or with everything.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -36,6 +37,7 @@ pub struct WeirDev {
     pub address: String,
     pub admin: String,
     setting: Setting,
+    configured: bool,
     cpu_at_start: Option<f64>,
 }
 
@@ -43,26 +45,51 @@ impl WeirDev {
     /// Starts it on fresh files and returns once it takes events, and the graph follows the log if it is to.
     pub fn start(bench: &Bench, setting: Setting) -> anyhow::Result<Self> {
         let nowhere = format!("nats://127.0.0.1:{}", free_port()?);
-        Self::start_on(bench, setting, &nowhere)
+        Self::start_on(bench, setting, &nowhere, None)
+    }
+
+    /// The same with a configuration file.
+    pub fn start_configured(
+        bench: &Bench,
+        setting: Setting,
+        config: &Path,
+    ) -> anyhow::Result<Self> {
+        let nowhere = format!("nats://127.0.0.1:{}", free_port()?);
+        Self::start_on(bench, setting, &nowhere, Some(config))
+    }
+
+    /// Tells whether its public listener speaks without TLS.
+    pub fn is_plain(&self) -> bool {
+        !self.configured
     }
 
     /// The same on the log of a nats-server at `url`.
     pub fn start_on_server(bench: &Bench, url: &str) -> anyhow::Result<Self> {
-        Self::start_on(bench, Setting::OnServer, url)
+        Self::start_on(bench, Setting::OnServer, url, None)
     }
 
-    fn start_on(bench: &Bench, setting: Setting, url: &str) -> anyhow::Result<Self> {
+    fn start_on(
+        bench: &Bench,
+        setting: Setting,
+        url: &str,
+        config: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let dir = bench.folder()?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let admin = format!("127.0.0.1:{}", free_port()?);
         let mut arguments: Vec<OsString> =
             ["dev", "--listen", &address, "--admin-listen", &admin].map(OsString::from).to_vec();
         arguments.extend(["--data-dir".into(), dir.path().join("data").into_os_string()]);
+        if let Some(config) = config {
+            arguments.extend(["--config".into(), config.into()]);
+        }
         if setting != Setting::Everything {
             arguments.extend(["--nats-url".into(), url.into()]);
         }
         let server = Server::start("weir", &bench.weir, &bench.weir, &arguments, dir.path())?;
-        let mut weir = Self { server, dir, address, admin, setting, cpu_at_start: None };
+        let configured = config.is_some();
+        let mut weir =
+            Self { server, dir, address, admin, setting, configured, cpu_at_start: None };
         weir.wait("it is ready", START_DEADLINE, |status| {
             let live =
                 status["generations"][0]["phase"] == "live" || status["nats"]["lastSeq"] == 0;

@@ -41,11 +41,17 @@ pub fn missing() -> Option<&'static str> {
 
 /// Posts events to `address` for as long as a load lasts; fails if one of them was not accepted.
 pub fn post(bench: &Bench, address: &str) -> anyhow::Result<Load> {
+    post_as(bench, &format!("http://{address}"), None)
+}
+
+/// The same to a URL, showing a key.
+pub fn post_as(bench: &Bench, url: &str, key: Option<&str>) -> anyhow::Result<Load> {
     let dir = bench.folder()?;
     let (connections, seconds) =
         (format!("-c{CONNECTIONS}"), format!("-d{}s", bench.load().as_secs()));
-    let url = format!("http://{address}/ingest");
-    let arguments = ["-t1", &connections, &seconds, "-s", SCRIPT, &url];
+    let url = format!("{url}/ingest");
+    let mut arguments = vec!["-t1", &connections, &seconds, "-s", SCRIPT, &url];
+    arguments.extend(key.into_iter().flat_map(|key| ["--", key]));
     let wrk = Server::start("wrk", &bench.weir, "wrk".as_ref(), &arguments, dir.path())?;
     let text = wrk.output(bench.load() + GRACE)?;
     let result = text.lines().find_map(|line| line.strip_prefix(RESULT));

@@ -3,16 +3,21 @@
 
 local BODY = '{"userId":"u%06d","itemId":"i%05d","eventType":"%s"}'
 local viewed, purchased
+local headers = { ["Content-Type"] = "application/json" }
 local number = 0
 
 local function template(kind)
   local sample = string.format(BODY, 0, 0, kind)
-  local request = wrk.format("POST", nil, { ["Content-Type"] = "application/json" }, sample)
+  local request = wrk.format("POST", nil, headers, sample)
   local head = request:sub(1, #request - #sample):gsub("%%", "%%%%")
   return head .. BODY:gsub("%%s", kind)
 end
 
-function init()
+-- A key may be given behind the address.
+function init(arguments)
+  if arguments[1] then
+    headers["Authorization"] = "Bearer " .. arguments[1]
+  end
   math.randomseed(os.time())
   viewed, purchased = template("viewed"), template("purchased")
 end

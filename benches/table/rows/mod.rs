@@ -3,6 +3,7 @@
 mod arango;
 mod beside;
 mod catch_up;
+mod edge;
 mod live;
 pub mod memory;
 mod ndjson;

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{arango, beside, catch_up, live, memory, ndjson, reads, rebuild, relay, single};
+use super::{arango, beside, catch_up, edge, live, memory, ndjson, reads, rebuild, relay, single};
 use crate::bench::Bench;
 use crate::table::Report;
 
@@ -10,6 +10,7 @@ use crate::table::Report;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Row {
     Single,
+    Edge,
     Ndjson,
     Relay,
     Live,
@@ -25,6 +26,7 @@ impl Row {
     pub fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
+            Self::Edge => "edge",
             Self::Ndjson => "ndjson",
             Self::Relay => "relay",
             Self::Live => "live",
@@ -42,6 +44,7 @@ impl Row {
             Self::Single => {
                 "how many single events a second are synced and answered on 64 connections?"
             }
+            Self::Edge => "what do keys, rates and TLS cost a single event?",
             Self::Ndjson => "how many events a second in requests of 1,000?",
             Self::Relay => "how fast does a backlog reach the stream?",
             Self::Live => "how late is an event visible at 2,000 events a second?",
@@ -58,6 +61,7 @@ impl Row {
         let report = Report::new(self.name());
         match self {
             Self::Single => single::measure(bench, report),
+            Self::Edge => edge::measure(bench, report),
             Self::Ndjson => ndjson::measure(bench, report),
             Self::Relay => relay::measure(bench, report),
             Self::Live => live::measure(bench, report),

@@ -9,6 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+use tokio_util::sync::{CancellationToken, DropGuard};
+use weir::http::{App, ServeOptions, bind, serve};
+
 use crate::support::client::{PATIENCE, event};
 use crate::support::eventually;
 use crate::support::weir::Weir;
@@ -17,6 +20,7 @@ use crate::support::weir::Weir;
 struct Issuer {
     keys: Arc<Mutex<Vec<Value>>>,
     url: String,
+    _stop: DropGuard,
 }
 
 struct Signing {
@@ -31,10 +35,11 @@ impl Issuer {
         let answer =
             async move || axum::Json(json!({ "keys": *told.lock().expect("not poisoned") }));
         let router = Router::new().route("/keys", get(answer));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { keys, url }
+        let bound = bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/keys", bound.address());
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(bound, App::new(router), ServeOptions::default(), stop.clone()));
+        Self { keys, url, _stop: stop.drop_guard() }
     }
 
     /// Begins to sign with another key.
