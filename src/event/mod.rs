@@ -7,6 +7,7 @@
 mod convert;
 mod draft;
 mod fields;
+pub(crate) mod fuzzing;
 mod id;
 mod issue;
 mod json;

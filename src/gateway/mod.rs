@@ -4,6 +4,7 @@
 //! waits for neither.
 
 mod answer;
+pub(crate) mod fuzzing;
 mod prepare;
 mod seen;
 mod service;

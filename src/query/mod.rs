@@ -4,6 +4,7 @@
 //! them together. A request is answered from one generation.
 
 mod answer;
+pub(crate) mod fuzzing;
 mod params;
 mod routes;
 mod serving;

@@ -58,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["limits", "event", "secret"]),
     ("app", ALL),
     ("cli", ALL),
+    ("fuzzing", ALL),
 ];
 
 const ALL: &[&str] = &["*"];

@@ -4,6 +4,7 @@ pub mod arango;
 pub mod arango_store;
 pub mod client;
 pub mod events;
+pub mod faults;
 pub mod jobs;
 pub mod load;
 pub mod mixed;
@@ -12,6 +13,7 @@ pub mod ports;
 pub mod proof;
 pub mod seed;
 pub mod site;
+pub mod small_disk;
 pub mod weir;
 
 use std::time::{Duration, Instant};
