@@ -34,3 +34,6 @@ pub mod telemetry;
 pub mod app;
 pub mod cli;
 pub mod config;
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -8,6 +8,7 @@ mod convert;
 mod draft;
 mod fields;
 mod foreign;
+pub(crate) mod fuzzing;
 mod id;
 mod issue;
 mod json;

@@ -6,6 +6,7 @@
 mod answer;
 mod bots;
 mod describe;
+pub(crate) mod fuzzing;
 mod lines;
 mod pieces;
 mod pixel;

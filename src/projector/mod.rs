@@ -10,6 +10,7 @@ mod aside;
 mod attempt;
 mod batch;
 mod decode;
+pub(crate) mod fuzzing;
 mod gate;
 mod intervals;
 mod item;

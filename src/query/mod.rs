@@ -5,6 +5,7 @@
 
 mod answer;
 mod describe;
+pub(crate) mod fuzzing;
 mod params;
 mod routes;
 mod serving;

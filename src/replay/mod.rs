@@ -10,6 +10,7 @@ mod account;
 mod collide;
 mod explain;
 mod fold;
+pub(crate) mod fuzzing;
 mod governor;
 mod ground;
 mod job;

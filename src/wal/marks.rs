@@ -47,6 +47,18 @@ fn decode<const N: usize>(kind: u8, bytes: &[u8]) -> Option<[u64; N]> {
     sound.then_some(fields)
 }
 
+/// Holds that what is read as a mark is written as it was read; the fuzzers call it.
+pub(super) fn is_written_as_read(bytes: &[u8]) {
+    if let Some(fields) = decode::<4>(SEAL, bytes) {
+        assert!(bytes.starts_with(&encode(SEAL, fields)));
+    }
+    if let Some(fields) = decode::<1>(CURSOR, bytes) {
+        assert!(bytes.starts_with(&encode(CURSOR, fields)));
+    }
+    // A torn or forged file may hold anything, and both slots are looked at.
+    let _ = slots(bytes);
+}
+
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),

@@ -8,6 +8,7 @@ mod committer;
 mod damage;
 mod error;
 mod files;
+pub(crate) mod fuzzing;
 mod handle;
 mod keeper;
 mod ledger;

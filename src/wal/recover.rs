@@ -14,7 +14,7 @@ use super::ledger::{Ledger, Sealed};
 use super::marks::{self, Seal};
 use super::repair::repair;
 use super::scan::{LostRange, Records, holes, run_end};
-use super::segment::{Refusal, Segment, SyncData, find_records, is_full};
+use super::segment::{Refusal, Segment, SyncData, find_records, is_full, is_readable};
 
 const LOCK: &str = "LOCK";
 
@@ -157,14 +157,34 @@ impl Recovery<'_> {
     /// Finishes a segment that a crash left without a seal; removes it if it is rightly empty.
     fn finish(&mut self, first: u64, following: Option<u64>) -> std::io::Result<Option<Sealed>> {
         let dir = files::segment_dir(self.root, first);
-        let found = find_records(&dir);
+        let found = match find_records(&dir) {
+            // A crash came before its file was made.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(error),
+            // Whether it is empty cannot be told.
+            Err(error) if following.is_none() => return Err(error),
+            found => found,
+        };
         let none = Records::new();
         let held = found.as_ref().unwrap_or(&none);
         let Some(seal) = settle(first, following, self.high_water, held) else {
-            files::delete_segment(self.root, first)?;
+            self.remove_empty(first, &dir)?;
             return Ok(None);
         };
         self.check(seal, Some(found))
+    }
+
+    /// Removes a segment in which nothing is found. If a part of it cannot be read, there may be what was
+    /// promised since the high water was written: then it is put aside, and told.
+    fn remove_empty(&mut self, first: u64, dir: &Path) -> std::io::Result<()> {
+        if is_readable(dir) {
+            return files::delete_segment(self.root, first);
+        }
+        let reason = "nothing is found in it, and a part of it cannot be read";
+        let aside = files::quarantine(self.root, first, reason, crate::clock::now_ms())?;
+        tracing::error!(segment = first, reason, aside = %aside.display(), "a segment was quarantined");
+        self.hurt = true;
+        self.damage.quarantined += 1;
+        self.damage.write(self.root)
     }
 
     /// Checks a segment in full, and repairs it if it is damaged.

@@ -293,6 +293,8 @@ fn wait_until_closed(dir: &Path) -> io::Result<()> {
 fn tells_of_damage(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(code) => code == EIO || error.kind() == io::ErrorKind::NotFound,
+        // Nothing of it can be read: the disk is away rather than a place of it broken.
+        None if error.kind() == io::ErrorKind::ResourceBusy => false,
         // sled's own errors, its panics, and system errors it has wrapped.
         None => !is_full(error) && error.kind() != io::ErrorKind::OutOfMemory,
     }
@@ -319,23 +321,48 @@ pub(super) fn find_records(dir: &Path) -> io::Result<Records> {
     Ok(records)
 }
 
-/// Reads a file; blocks that the disk cannot read are zeros.
+/// Whether the disk can read all of a segment's file; one that is not there has nothing to read.
+pub(super) fn is_readable(dir: &Path) -> bool {
+    match std::fs::read(dir.join(DATA)) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(_) => true,
+    }
+}
+
+/// Reads a file; blocks that the disk cannot read are zeros. It fails if that is all of them, for then a
+/// later look may find everything, and nothing may be given up for lost.
 fn read_around(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let mut bytes = vec![0; file.metadata()?.len() as usize];
     match file.read_exact_at(&mut bytes, 0) {
         Err(error) if error.raw_os_error() == Some(EIO) => {
-            skip_unreadable(&mut bytes, |block, at| file.read_exact_at(block, at));
-            Ok(bytes)
+            let read = skip_unreadable(&mut bytes, |block, at| file.read_exact_at(block, at));
+            if read == 0 { Err(unreadable(path, &error)) } else { Ok(bytes) }
         }
         result => result.map(|()| bytes),
     }
 }
 
-pub(super) fn skip_unreadable(bytes: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<()>) {
+fn unreadable(path: &Path, error: &io::Error) -> io::Error {
+    let path = path.display();
+    let detail = format!(
+        "no block of {path} can be read ({error}); it is tried again, and if the disk is broken for good, move the \
+         segment's directory away"
+    );
+    io::Error::new(io::ErrorKind::ResourceBusy, detail)
+}
+
+/// Reads block by block, with zeros for those that cannot be; returns how many could.
+pub(super) fn skip_unreadable(
+    bytes: &mut [u8],
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
+) -> usize {
+    let mut readable = 0;
     for (index, block) in bytes.chunks_mut(BLOCK).enumerate() {
-        if read(block, (index * BLOCK) as u64).is_err() {
-            block.fill(0);
+        match read(block, (index * BLOCK) as u64) {
+            Ok(()) => readable += 1,
+            Err(_) => block.fill(0),
         }
     }
+    readable
 }

@@ -89,6 +89,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["limits", "event", "secret"]),
     ("app", ALL),
     ("cli", ALL),
+    ("fuzzing", ALL),
 ];
 
 const ALL: &[&str] = &["*"];

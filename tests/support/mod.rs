@@ -5,6 +5,7 @@ pub mod arango_store;
 pub mod client;
 pub mod described;
 pub mod events;
+pub mod faults;
 pub mod jobs;
 pub mod load;
 pub mod mixed;
@@ -13,6 +14,7 @@ pub mod ports;
 pub mod proof;
 pub mod seed;
 pub mod site;
+pub mod small_disk;
 pub mod tls;
 pub mod weir;
 

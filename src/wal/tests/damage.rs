@@ -244,10 +244,11 @@ async fn only_the_newest_quarantined_segments_are_kept() {
 #[test]
 fn blocks_that_the_disk_cannot_read_cost_no_more_than_themselves() {
     let mut bytes = vec![7; 10_000];
-    skip_unreadable(&mut bytes, |block, at| {
+    let readable = skip_unreadable(&mut bytes, |block, at| {
         block.fill(1);
         if at == 4096 { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) }
     });
+    assert_eq!(readable, 2);
     assert!(bytes[..4096].iter().chain(&bytes[8192..]).all(|byte| *byte == 1));
     assert!(bytes[4096..8192].iter().all(|byte| *byte == 0));
 }

@@ -45,14 +45,23 @@ pub fn load(
     current: Fingerprint,
     horizon: Horizon,
 ) -> Result<(Graph, Head), LoadError> {
-    let mut input = BufReader::new(File::open(path)?);
+    read(&mut BufReader::new(File::open(path)?), types, current, horizon)
+}
+
+/// Does the same with what is not in a file.
+pub(super) fn read(
+    input: &mut impl Read,
+    types: &Arc<EventTypes>,
+    current: Fingerprint,
+    horizon: Horizon,
+) -> Result<(Graph, Head), LoadError> {
     let mut magic = [0; 8];
     input.read_exact(&mut magic)?;
     if magic != *MAGIC {
         return Err(LoadError::Damaged("it does not begin as a snapshot does"));
     }
     let mut block = Vec::new();
-    if read_block(&mut input, &mut block)? != tag::HEAD || block.len() < 16 {
+    if read_block(input, &mut block)? != tag::HEAD || block.len() < 16 {
         return Err(LoadError::Damaged("its head is missing"));
     }
     let (fingerprint, progress) = block.split_at(16);
@@ -64,7 +73,7 @@ pub fn load(
     let mut graph = Graph::bounded(types.clone(), horizon);
     let mut edges = 0;
     loop {
-        let tag = read_block(&mut input, &mut block)?;
+        let tag = read_block(input, &mut block)?;
         let mut rest = Rest(&block);
         match tag {
             tag::USERS => load_vertices(&mut graph, Some(Collection::Users), &mut rest)?,
@@ -86,8 +95,11 @@ fn read_block(input: &mut impl Read, block: &mut Vec<u8>) -> Result<u8, LoadErro
     if length as usize > SNAPSHOT_BLOCK_BYTES {
         return Err(LoadError::Damaged("a block's length is not possible"));
     }
-    block.resize(length as usize, 0);
-    input.read_exact(block)?;
+    // Room grows with what is there: a damaged length may ask for any.
+    block.clear();
+    if input.take(u64::from(length)).read_to_end(block)? < length as usize {
+        return Err(LoadError::Damaged("it ends too early"));
+    }
     let mut checksum = [0; 4];
     input.read_exact(&mut checksum)?;
     if u32::from_le_bytes(checksum)

@@ -6,6 +6,7 @@
 //! there again changes nothing that is there already.
 
 mod form;
+pub(crate) mod fuzzing;
 mod load;
 mod write;
 

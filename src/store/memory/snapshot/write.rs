@@ -17,8 +17,19 @@ const AT_ONCE: u32 = 4096;
 /// Holds the graph still for some thousand documents at a time. Blocks: call it off the async threads.
 pub fn write(store: &MemoryStore, head: &Head, path: &Path) -> io::Result<u64> {
     let temporary = path.with_extension("new");
-    let mut writer =
-        Writer { out: BufWriter::new(File::create(&temporary)?), block: Vec::new(), bytes: 8 };
+    let mut out = BufWriter::new(File::create(&temporary)?);
+    let bytes = write_to(&mut out, store, head)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&temporary, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(bytes)
+}
+
+/// Writes the graph to anything that takes bytes, and returns how many there were.
+pub(super) fn write_to(out: impl Write, store: &MemoryStore, head: &Head) -> io::Result<u64> {
+    let mut writer = Writer { out, block: Vec::new(), bytes: 8 };
     writer.out.write_all(MAGIC)?;
     writer.block.extend_from_slice(&head.fingerprint.0);
     writer.block.extend_from_slice(&head.progress);
@@ -39,13 +50,7 @@ pub fn write(store: &MemoryStore, head: &Head, path: &Path) -> io::Result<u64> {
     }
     writer.block.extend_from_slice(&edges.to_le_bytes());
     writer.end_block(tag::END)?;
-    let bytes = writer.bytes;
-    writer.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&temporary, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(bytes)
+    Ok(writer.bytes)
 }
 
 type Select = fn(&Graph) -> &Vertices;
@@ -55,13 +60,13 @@ const VERTEX_BLOCKS: [(u8, Select); 3] = [
     (tag::SOURCES, |graph| &graph.sources),
 ];
 
-struct Writer {
-    out: BufWriter<File>,
+struct Writer<W> {
+    out: W,
     block: Vec<u8>,
     bytes: u64,
 }
 
-impl Writer {
+impl<W: Write> Writer<W> {
     fn end_block(&mut self, tag: u8) -> io::Result<()> {
         let length =
             u32::try_from(self.block.len()).map_err(|_| io::Error::other("a block past 4 GiB"))?;
