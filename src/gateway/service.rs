@@ -3,9 +3,9 @@
 //! Whoever may not send, and whatever cannot be taken now, is told before the body is read.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -75,8 +75,10 @@ struct Inner {
     parser: Parser,
     access: Access,
     seen: Mutex<Seen>,
-    /// Until when (epoch ms) requests are refused unread, because the log was full.
-    full_until_ms: AtomicI64,
+    /// Until when requests are refused unread, because the log was full: in ms since `begun`, since the clock
+    /// may be set.
+    full_until_ms: AtomicU64,
+    begun: Instant,
     options: Options,
 }
 
@@ -113,7 +115,8 @@ impl Gateway {
             parser,
             access,
             seen: Mutex::new(Seen::new(SEEN_EVENTS)),
-            full_until_ms: AtomicI64::new(0),
+            full_until_ms: AtomicU64::new(0),
+            begun: Instant::now(),
             options,
         }))
     }
@@ -197,11 +200,17 @@ impl Inner {
         let now = EventTime::from_ms(now_ms).map_err(|_| answer::clock_is_wrong())?;
         let shown = Shown { headers: &head.headers, query: head.uri.query() };
         let grant = self.access.admit(Scope::Write, &shown, now_ms).map_err(Problem::from)?;
-        let full_for_ms = self.full_until_ms.load(Ordering::Relaxed) - now_ms;
-        if full_for_ms > 0 {
-            return Err(answer::still_full(1 + (full_for_ms / 1000) as u32));
-        }
+        self.refuse_while_full()?;
         Ok(Visit { head, client, wanted: Wanted::default(), grant, now })
+    }
+
+    fn refuse_while_full(&self) -> Result<(), Problem> {
+        let until = self.full_until_ms.load(Ordering::Relaxed);
+        if until == 0 {
+            return Ok(());
+        }
+        let left = until.saturating_sub(self.begun.elapsed().as_millis() as u64);
+        if left > 0 { Err(answer::still_full(1 + (left / 1000) as u32)) } else { Ok(()) }
     }
 
     /// Reads lines as they arrive; the text is not kept.
@@ -314,7 +323,7 @@ impl Inner {
         let known = self.known(&verdicts);
         let entries = without_known(entries, &verdicts, &known);
         let stored = entries.len();
-        let through = self.append(entries, visit.now).await?;
+        let through = self.append(entries).await?;
         if stored > 0 {
             self.remember(&verdicts);
         }
@@ -339,13 +348,13 @@ impl Inner {
 
     /// Appends entries and returns the sequence through which all events of the request are in the log; if there
     /// is nothing to append, that is all there is.
-    async fn append(&self, entries: Vec<Bytes>, now: EventTime) -> Result<u64, Problem> {
+    async fn append(&self, entries: Vec<Bytes>) -> Result<u64, Problem> {
         if entries.is_empty() {
             return Ok(*self.wal.committed().borrow());
         }
         let appended = self.wal.append(entries).await;
         if let Err(AppendError::Full { retry_after }) = &appended {
-            let until = now.ms() + retry_after.as_millis() as i64;
+            let until = (self.begun.elapsed() + *retry_after).as_millis() as u64;
             self.full_until_ms.store(until, Ordering::Relaxed);
         }
         appended.map(|outcome| outcome.last).map_err(|error| answer::not_stored(&error))
