@@ -347,17 +347,10 @@ impl Wire {
     fn pixel(event: &Value) -> Self {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let pairs = event.as_object().expect("an object").iter();
-        let query: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs.map(|(name, value)| (name, text(value))))
-            .finish();
-        // What is too long for an address is cut, and refused.
-        let query: String = query.chars().take(2_000).collect();
-        Self {
-            method: "GET",
-            target: format!("/pixel.gif?{query}"),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        let pairs = pairs.map(|(name, value)| (name, text(value)));
+        let url = reqwest::Url::parse_with_params("http://weir/pixel.gif", pairs).expect("a URL");
+        let target = url.as_str().trim_start_matches("http://weir").to_owned();
+        Self { method: "GET", target, headers: Vec::new(), body: Vec::new() }
     }
 
     fn header(mut self, name: &'static str, value: &str) -> Self {

@@ -35,9 +35,9 @@ impl SmallDisk {
         let path = self.path().join("ballast");
         let mut ballast = File::options().create(true).append(true).open(&path).expect("a file");
         // The last bytes go one page at a time.
-        for piece in [&[0_u8; 1 << 16][..], &[0; 4096]] {
+        for piece in [vec![0_u8; 1 << 16], vec![0; 4096]] {
             let full = loop {
-                if let Err(error) = ballast.write_all(piece) {
+                if let Err(error) = ballast.write_all(&piece) {
                     break error;
                 }
             };
