@@ -34,7 +34,7 @@ pub(crate) fn lines(data: &[u8]) {
                     matches!(&alone.verdicts[..], [Verdict::Valid { identity: own, .. }] if own == identity)
                 );
             }
-            (Ok(alone), verdict) => assert_eq!([verdict.clone()], alone.verdicts[..]),
+            (Ok(alone), verdict) => assert_eq!(alone.verdicts, std::slice::from_ref(verdict)),
             (Err(_), Verdict::Invalid(issues)) => assert_eq!(issues[0].code, "malformed_json"),
             (Err(error), verdict) => panic!("{error} alone, {verdict:?} among others"),
         }
