@@ -207,6 +207,10 @@ pub const EVENT_TYPES: usize = 200;
 
 /// Longest name of an event type or collection, in bytes (inclusive).
 pub const NAME_BYTES: usize = 64;
+
+/// Other names of one event type (inclusive): more than all collectors together have for one thing.
+pub const TYPE_ALIASES: usize = 50;
+
 /// Touches of a user that are read to know what it has seen: past that, older items may be shown again.
 /// 16,384 random reads are a third of a millisecond, and no person views more.
 pub const SEEN_TOUCHES: usize = 16_384;

@@ -79,21 +79,23 @@ impl Layout {
 }
 
 pub(super) fn event_types(settings: &Settings) -> anyhow::Result<EventTypes> {
-    let declared = settings.event_types.iter().map(|(name, kind)| {
-        let (declared, weight) = match kind {
-            EventTypeSettings::Interaction { collection, weight } => {
-                (Declared::Interaction { collection: collection.clone() }, *weight)
+    let (mut all, mut other_names) = (Vec::new(), Vec::new());
+    for (name, kind) in &settings.event_types {
+        let (declared, weight, aliases) = match kind {
+            EventTypeSettings::Interaction { collection, weight, aliases } => {
+                (Declared::Interaction { collection: collection.clone() }, *weight, aliases)
             }
-            EventTypeSettings::Retraction { retracts } => {
-                (Declared::Retraction { of: retracts.clone() }, 0.0)
+            EventTypeSettings::Retraction { retracts, aliases } => {
+                (Declared::Retraction { of: retracts.clone() }, 0.0, aliases)
             }
-            EventTypeSettings::UserProfile => (Declared::UserProfile, 0.0),
-            EventTypeSettings::ItemProfile => (Declared::ItemProfile, 0.0),
-            EventTypeSettings::UserOnly => (Declared::UserOnly, 0.0),
+            EventTypeSettings::UserProfile { aliases } => (Declared::UserProfile, 0.0, aliases),
+            EventTypeSettings::ItemProfile { aliases } => (Declared::ItemProfile, 0.0, aliases),
+            EventTypeSettings::UserOnly { aliases } => (Declared::UserOnly, 0.0, aliases),
         };
-        (name.clone(), declared, weight)
-    });
-    EventTypes::new(declared.collect()).map_err(|errors| {
+        all.push((name.clone(), declared, weight));
+        other_names.push((name.clone(), aliases.clone()));
+    }
+    EventTypes::new(all).and_then(|types| types.with_aliases(other_names)).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(lines.join("\n")).context("the event types cannot be used")
     })

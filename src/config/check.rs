@@ -411,7 +411,7 @@ fn is_http_url(text: &str) -> bool {
 }
 
 /// Reads a list of texts, or one text with commas between.
-fn listed(value: &Value) -> Option<Vec<String>> {
+pub(super) fn listed(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(_, all) => all.iter().map(|each| each.as_str().map(str::to_owned)).collect(),
         other => {
@@ -482,6 +482,7 @@ fn plain(value: &Value) -> String {
             .or_else(|| number.to_u128().map(|number| number.to_string()))
             .or_else(|| number.to_f64().map(|number| number.to_string()))
             .unwrap_or_default(),
+        Value::Array(_, all) => all.iter().map(plain).collect::<Vec<_>>().join(", "),
         _ => String::new(),
     }
 }

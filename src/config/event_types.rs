@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use figment::value::{Dict, Value};
 
-use super::check::{Problem, nearest, show_value};
+use super::check::{Problem, listed, nearest, show_value};
 use super::schema::EVENT_TYPES_KEY;
 use super::sources::{Merged, Origin, insert};
-use crate::event::{Declared, EventTypes};
-use crate::limits::{EVENT_TYPES, NAME_BYTES};
+use crate::event::{Declared, EventTypes, TypeError};
+use crate::limits::{EVENT_TYPES, NAME_BYTES, TYPE_ALIASES};
 
 const KINDS: &[&str] =
     &["interaction", "retraction", "user_profile", "item_profile", "user_only", "off"];
-const KEYS: &[&str] = &["kind", "collection", "weight", "retracts"];
+const KEYS: &[&str] = &["kind", "collection", "weight", "retracts", "aliases"];
 /// Where users and items themselves are.
 const VERTEX_COLLECTIONS: [&str; 2] = ["users", "items"];
 const HEAVIEST: f64 = 1_000.0;
@@ -98,6 +98,7 @@ pub(super) fn check(merged: &Merged, problems: &mut Vec<Problem>) -> Vec<(String
         }
     }
     report_shared(merged, &checked, problems);
+    report_aliases(merged, &checked, problems);
     for (key, value) in &checked {
         let retracted = value.as_str().filter(|_| key.ends_with(".retracts"));
         if let Some(retracted) = retracted
@@ -141,6 +142,44 @@ fn report_shared(merged: &Merged, checked: &[(String, Value)], problems: &mut Ve
         let text = format!("is {}, as {right} is", show_value(value));
         let advice = "give each interaction its own".into();
         problems.push(Problem::new(origin(wrong), wrong, text, advice));
+    }
+}
+
+/// Reports aliases that are no names, too many, or mean two types.
+fn report_aliases(merged: &Merged, checked: &[(String, Value)], problems: &mut Vec<Problem>) {
+    let parts = |key: &str| {
+        let (name, part) =
+            key.strip_prefix(EVENT_TYPES_KEY)?.strip_prefix('.')?.rsplit_once('.')?;
+        Some((name.to_owned(), part.to_owned()))
+    };
+    let named = |wanted: &'static str| {
+        let all = checked.iter().filter_map(move |(key, value)| Some((parts(key)?, value)));
+        all.filter(move |((_, part), _)| part == wanted).map(|((name, _), value)| (name, value))
+    };
+    let types = named("kind").map(|(name, _)| (name, Declared::UserOnly, 0.0)).collect();
+    // What is wrong with the types themselves is told elsewhere.
+    let Ok(types) = EventTypes::new(types) else { return };
+    let aliases = named("aliases").filter_map(|(name, value)| Some((name, listed(value)?)));
+    for error in types.with_aliases(aliases).err().into_iter().flatten() {
+        let (name, wrong, advice) = match error {
+            TypeError::SharedAlias(name, alias, other) => (
+                name,
+                format!("holds \"{alias}\", which already means {other}"),
+                "remove it from one".into(),
+            ),
+            TypeError::TooManyAliases(name, count) => {
+                (name, format!("holds {count} names"), format!("keep at most {TYPE_ALIASES}"))
+            }
+            TypeError::Alias(name) => (
+                name,
+                "holds what cannot be a name".into(),
+                format!("use 1 to {NAME_BYTES} bytes without control characters"),
+            ),
+            _ => continue,
+        };
+        let key = format!("{EVENT_TYPES_KEY}.{name}.aliases");
+        let origin = merged.value(&key).map_or(&Origin::Default, |value| merged.origin(&value));
+        problems.push(Problem::new(origin, &key, wrong, advice));
     }
 }
 
@@ -188,9 +227,9 @@ impl<'a> Entry<'a> {
 
     fn values(&mut self, kind_key: String, kind: &str) -> Vec<(String, Value)> {
         let fitting: &[&str] = match kind {
-            "interaction" => &["collection", "weight"],
-            "retraction" => &["retracts"],
-            _ => &[],
+            "interaction" => &["collection", "weight", "aliases"],
+            "retraction" => &["retracts", "aliases"],
+            _ => &["aliases"],
         };
         for part in &KEYS[1..] {
             // What a default leaves behind under another kind is no mistake of anybody.
@@ -217,7 +256,18 @@ impl<'a> Entry<'a> {
                 ),
             }
         }
+        values.extend(self.aliases().map(|aliases| (self.key("aliases"), aliases)));
         values
+    }
+
+    fn aliases(&mut self) -> Option<Value> {
+        let value = self.given.get("aliases")?;
+        let aliases = listed(value);
+        if aliases.is_none() {
+            let wrong = format!("is {}, not a list of names", show_value(value));
+            self.report("aliases", wrong, r#"write ["Product Viewed", "view"]"#.into());
+        }
+        aliases.map(Value::from)
     }
 
     fn collection(&mut self) -> Value {

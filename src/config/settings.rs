@@ -222,20 +222,38 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-/// What the events of one type do.
+/// What the events of one type do; `aliases` is what else producers call it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventTypeSettings {
     /// An edge from the user to the item.
-    Interaction { collection: String, weight: f64 },
+    Interaction {
+        collection: String,
+        weight: f64,
+        #[serde(default)]
+        aliases: Vec<String>,
+    },
     /// Takes an edge back; `retracts` names an interaction's type.
-    Retraction { retracts: String },
+    Retraction {
+        retracts: String,
+        #[serde(default)]
+        aliases: Vec<String>,
+    },
     /// Sets a user's attributes.
-    UserProfile,
+    UserProfile {
+        #[serde(default)]
+        aliases: Vec<String>,
+    },
     /// Sets an item's attributes.
-    ItemProfile,
+    ItemProfile {
+        #[serde(default)]
+        aliases: Vec<String>,
+    },
     /// Has a user and no item.
-    UserOnly,
+    UserOnly {
+        #[serde(default)]
+        aliases: Vec<String>,
+    },
 }
 
 /// Networks are texts that were checked.

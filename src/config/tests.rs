@@ -52,7 +52,8 @@ fn the_defaults_are_valid_and_complete() {
     let settings = effective.settings;
     assert_eq!(settings.wal.segment_age, Duration::from_mins(5));
     assert_eq!(settings.nats.url, None);
-    let refunded = EventTypeSettings::Retraction { retracts: "purchased".into() };
+    let refunded =
+        EventTypeSettings::Retraction { retracts: "purchased".into(), aliases: Vec::new() };
     assert_eq!(settings.event_types["refunded"], refunded);
 }
 
@@ -161,11 +162,47 @@ fn event_types_are_added_changed_and_switched_off() {
     let interaction = |collection: &str, weight| EventTypeSettings::Interaction {
         collection: collection.into(),
         weight,
+        aliases: Vec::new(),
     };
     assert_eq!(types["viewed"], interaction("viewed", 0.5));
     assert_eq!(types["watched"], interaction("watched", 1.0));
     assert_eq!(types["liked"], interaction("liked", 7.0));
-    assert_eq!(types["clicked"], EventTypeSettings::UserOnly);
+    assert_eq!(types["clicked"], EventTypeSettings::UserOnly { aliases: Vec::new() });
+}
+
+#[test]
+fn aliases_of_event_types_are_a_list_or_a_text_and_mean_one_type() {
+    let given = Given::file(
+        "[event_types]\n\
+         viewed = { aliases = ['Artikel angesehen', 'seen'] }\n\
+         refunded = { aliases = 'returned, sent back' }\n\
+         searched = { aliases = ['looked for'] }\n",
+    );
+    let effective = given.load().unwrap();
+    assert!(effective.to_text().contains("Artikel angesehen"), "{}", effective.to_text());
+    let types = effective.settings.event_types;
+    let returned = EventTypeSettings::Retraction {
+        retracts: "purchased".into(),
+        aliases: vec!["returned".into(), "sent back".into()],
+    };
+    assert_eq!(types["refunded"], returned);
+    assert_eq!(
+        types["searched"],
+        EventTypeSettings::UserOnly { aliases: vec!["looked for".into()] }
+    );
+    let given = Given::file(
+        "[event_types]\n\
+         viewed = { aliases = ['seen', 'Clicked'] }\n\
+         liked = { aliases = ['SEEN', ''] }\n\
+         rated = { aliases = 5 }\n",
+    );
+    insta::assert_snapshot!(given.problems(), @r#"
+    the configuration has 4 problems:
+      event_types.rated.aliases (weir.toml) is 5, not a list of names: write ["Product Viewed", "view"]
+      event_types.liked.aliases (weir.toml) holds what cannot be a name: use 1 to 64 bytes without control characters
+      event_types.viewed.aliases (weir.toml) holds "seen", which already means liked: remove it from one
+      event_types.viewed.aliases (weir.toml) holds "clicked", which already means clicked: remove it from one
+    "#);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::names::meaning;
+use crate::limits::TYPE_ALIASES;
 
 /// What an event of a type does to the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct TypeSpec {
     pub kind: Kind,
     /// How much one such interaction says about a user's taste; 0 says nothing.
     pub weight: f64,
+    /// What else producers call it: normalised and sorted.
+    pub aliases: Vec<String>,
 }
 
 /// The configured event types, sorted by name.
@@ -58,6 +61,12 @@ pub enum TypeError {
     Weight(String),
     #[error("{0} event types are configured; at most 200 can be")]
     TooMany(usize),
+    #[error("event type `{0}`: an alias has 1 to 64 bytes without control characters")]
+    Alias(String),
+    #[error("event type `{0}` has {1} aliases; it can have at most {TYPE_ALIASES}")]
+    TooManyAliases(String, usize),
+    #[error("event type `{0}`: the alias `{1}` already means `{2}`")]
+    SharedAlias(String, String, String),
 }
 
 /// The graph's own vertex collections, which no edge collection may be called.
@@ -99,10 +108,52 @@ impl EventTypes {
                     Declared::ItemProfile => Kind::ItemProfile,
                     Declared::UserOnly => Kind::UserOnly,
                 };
-                TypeSpec { name, kind, weight }
+                TypeSpec { name, kind, weight, aliases: Vec::new() }
             })
             .collect();
         Ok(Self { specs, by_name })
+    }
+
+    /// Adds what else producers call the types, in any spelling, or tells everything that is wrong with it.
+    ///
+    /// An alias wins over what other collectors' names mean out of the box. Names of no type are passed over.
+    pub fn with_aliases(
+        mut self,
+        aliases: impl IntoIterator<Item = (String, Vec<String>)>,
+    ) -> Result<Self, Vec<TypeError>> {
+        let mut errors = Vec::new();
+        for (name, aliases) in aliases {
+            let Ok(at) = self.specs.binary_search_by(|spec| spec.name.cmp(&name)) else { continue };
+            if aliases.len() > TYPE_ALIASES {
+                errors.push(TypeError::TooManyAliases(name, aliases.len()));
+                continue;
+            }
+            for alias in aliases {
+                errors.extend(self.add_alias(at, normalise_name(&alias)).err());
+            }
+            self.specs[at].aliases.sort_unstable();
+        }
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    fn add_alias(&mut self, at: usize, alias: String) -> Result<(), TypeError> {
+        let index = TypeIndex(at as u8);
+        let name = &self.specs[at].name;
+        if !(1..=NAME_BYTES).contains(&alias.len()) || alias.chars().any(char::is_control) {
+            return Err(TypeError::Alias(name.clone()));
+        }
+        match self.by_name.get(&alias) {
+            Some(taken) if *taken == index => Ok(()),
+            Some(taken) => {
+                let taken = self.spec(*taken).name.clone();
+                Err(TypeError::SharedAlias(name.clone(), alias, taken))
+            }
+            None => {
+                self.by_name.insert(alias.clone(), index);
+                self.specs[at].aliases.push(alias);
+                Ok(())
+            }
+        }
     }
 
     /// The types that exist out of the box.
@@ -137,7 +188,7 @@ impl EventTypes {
         all
     }
 
-    /// Finds a type by a name as a producer writes it, also by what other collectors call it.
+    /// Finds a type by a name as a producer writes it, also by an alias or by what other collectors call it.
     pub fn find(&self, name: &str) -> Option<TypeIndex> {
         if let Some(index) = self.by_name.get(name) {
             return Some(*index);
@@ -260,6 +311,56 @@ mod tests {
         reversed.reverse();
         let (a, b) = (EventTypes::builtin(), EventTypes::new(reversed).expect("valid"));
         assert!(a.iter().eq(b.iter()));
+    }
+
+    fn aliased(aliases: &[(&str, &[&str])]) -> Result<EventTypes, Vec<TypeError>> {
+        let owned = |(name, all): &(&str, &[&str])| {
+            ((*name).to_owned(), all.iter().map(|&alias| alias.to_owned()).collect())
+        };
+        EventTypes::builtin().with_aliases(aliases.iter().map(owned))
+    }
+
+    #[test]
+    fn an_alias_is_found_in_any_spelling_and_wins_over_what_a_name_means_out_of_the_box() {
+        let types = aliased(&[("viewed", &["Artikel Angesehen", "watched"]), ("liked", &["Rate"])])
+            .expect("valid");
+        for (spelling, name) in [
+            ("artikel-angesehen", "viewed"),
+            ("WATCHED", "viewed"),
+            ("rate", "liked"),
+            ("Product Viewed", "viewed"),
+            ("viewed", "viewed"),
+        ] {
+            let index = types.find(spelling).expect(spelling);
+            assert_eq!(types.spec(index).name, name, "{spelling}");
+        }
+        let viewed = types.find("viewed").expect("it is there");
+        assert_eq!(types.spec(viewed).aliases, ["artikel_angesehen", "watched"]);
+    }
+
+    #[test]
+    fn an_alias_means_one_type_and_two_spellings_of_one_are_one() {
+        let types = aliased(&[("viewed", &["Seen", "seen", "viewed"])]).expect("harmless");
+        let viewed = types.find("viewed").expect("it is there");
+        assert_eq!(types.spec(viewed).aliases, ["seen"]);
+        let many: Vec<String> = (0..=TYPE_ALIASES).map(|n| format!("a{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let errors = aliased(&[
+            ("clicked", &many),
+            ("liked", &["Viewed", "", "a\nb", "seen"]),
+            ("rated", &["SEEN"]),
+        ])
+        .expect_err("five problems");
+        insta::assert_snapshot!(
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            @r#"
+    event type `clicked` has 51 aliases; it can have at most 50
+    event type `liked`: the alias `viewed` already means `viewed`
+    event type `liked`: an alias has 1 to 64 bytes without control characters
+    event type `liked`: an alias has 1 to 64 bytes without control characters
+    event type `rated`: the alias `seen` already means `liked`
+    "#
+        );
     }
 
     #[test]

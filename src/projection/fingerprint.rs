@@ -35,6 +35,10 @@ impl Fingerprint {
                 Kind::UserOnly => "user_only".to_owned(),
             };
             text.extend([&spec.name, " ", &meaning, "\n"]);
+            // Only where there are any, so that types without keep the fingerprint that they have.
+            for alias in &spec.aliases {
+                text.extend(["alias ", alias, "\n"]);
+            }
         }
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
@@ -68,5 +72,19 @@ mod tests {
             shipped,
             of(&|types| types[0].1 = Declared::Interaction { collection: "views".to_owned() })
         );
+    }
+
+    #[test]
+    fn follows_from_aliases_since_messages_may_use_them() {
+        let of = |name: &str, aliases: &[&str]| {
+            let aliases = aliases.iter().map(|&alias| alias.to_owned()).collect();
+            let types = EventTypes::builtin().with_aliases([(name.to_owned(), aliases)]);
+            Fingerprint::of(&types.expect("valid"), &Upcasters::shipped())
+        };
+        let shipped = Fingerprint::of(&EventTypes::builtin(), &Upcasters::shipped());
+        assert_eq!(shipped, of("viewed", &[]));
+        assert_ne!(shipped, of("viewed", &["seen"]));
+        assert_ne!(of("liked", &["seen"]), of("viewed", &["seen"]));
+        assert_eq!(of("viewed", &["seen", "Watched"]), of("viewed", &["watched", "seen"]));
     }
 }

@@ -192,16 +192,16 @@ fn event_types(file: &Path) -> Result<BTreeMap<String, EventTypeSpec>, Problems>
 }
 
 fn spec(kind: &EventTypeSettings) -> EventTypeSpec {
-    match kind {
-        EventTypeSettings::Interaction { collection, weight } => {
-            EventTypeSpec::Interaction { collection: collection.clone(), weight: *weight }
+    match kind.clone() {
+        EventTypeSettings::Interaction { collection, weight, aliases } => {
+            EventTypeSpec::Interaction { collection, weight, aliases }
         }
-        EventTypeSettings::Retraction { retracts } => {
-            EventTypeSpec::Retraction { retracts: retracts.clone() }
+        EventTypeSettings::Retraction { retracts, aliases } => {
+            EventTypeSpec::Retraction { retracts, aliases }
         }
-        EventTypeSettings::UserProfile => EventTypeSpec::UserProfile,
-        EventTypeSettings::ItemProfile => EventTypeSpec::ItemProfile,
-        EventTypeSettings::UserOnly => EventTypeSpec::UserOnly,
+        EventTypeSettings::UserProfile { aliases } => EventTypeSpec::UserProfile { aliases },
+        EventTypeSettings::ItemProfile { aliases } => EventTypeSpec::ItemProfile { aliases },
+        EventTypeSettings::UserOnly { aliases } => EventTypeSpec::UserOnly { aliases },
     }
 }
 
