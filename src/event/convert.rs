@@ -7,7 +7,7 @@ use super::fields::Field;
 use super::issue::{Issue, Issues};
 use super::json::Scalar;
 use super::raw::Raw;
-use super::{EventTime, Id};
+use super::{EventTime, Id, TimeError};
 use crate::limits::{EXACT_INTEGER, ORDER_LINES};
 
 impl<'a> Raw<'a> {
@@ -24,19 +24,24 @@ impl<'a> Raw<'a> {
 
     pub fn time(&mut self, issues: &mut Issues) -> Option<EventTime> {
         let (pointer, value) = self.take(Field::Timestamp)?;
-        let time = match &value {
-            Scalar::Text(text) => EventTime::parse(text),
-            Scalar::Integer(epoch) => EventTime::from_epoch(*epoch as f64),
-            Scalar::Float(epoch) => EventTime::from_epoch(*epoch),
-            other => {
-                issues.push(wrong_type(pointer, "RFC 3339 or an epoch", other));
-                return None;
-            }
+        let Some(time) = moment(&value) else {
+            issues.push(wrong_type(pointer, "RFC 3339 or an epoch", &value));
+            return None;
         };
         time.map_err(|error| {
             issues.push(Issue::new(pointer, "invalid_timestamp", error.to_string()));
         })
         .ok()
+    }
+}
+
+/// The time that a value tells; `None` for what can be none.
+pub(super) fn moment(value: &Scalar<'_>) -> Option<Result<EventTime, TimeError>> {
+    match value {
+        Scalar::Text(text) => Some(EventTime::parse(text)),
+        Scalar::Integer(epoch) => Some(EventTime::from_epoch(*epoch as f64)),
+        Scalar::Float(epoch) => Some(EventTime::from_epoch(*epoch)),
+        Scalar::Null | Scalar::Other(_) => None,
     }
 }
 

@@ -83,6 +83,12 @@ impl<'i> Bounds<'i> {
         Self { issues, pointer, most_keys: PROPERTY_KEYS, keys: std::cell::Cell::new(0) }
     }
 
+    /// Goes on counting after what is there already.
+    pub fn beside(self, object: &Map<String, Value>) -> Self {
+        self.keys.set(count_of(object));
+        self
+    }
+
     /// The bounds of a whole event of another form, whose lines have keys of their own.
     pub fn of_foreign(issues: &'i RefCell<Issues>) -> Self {
         Self { most_keys: FOREIGN_KEYS, ..Self::new(issues, "") }
@@ -101,6 +107,18 @@ impl<'i> Bounds<'i> {
             self.note("too_many_keys", format!("holds more than {most} keys and elements"));
         }
         keys <= most
+    }
+}
+
+fn count_of(object: &Map<String, Value>) -> usize {
+    object.values().map(|value| 1 + count_within(value)).sum()
+}
+
+fn count_within(value: &Value) -> usize {
+    match value {
+        Value::Object(object) => count_of(object),
+        Value::Array(elements) => elements.iter().map(|element| 1 + count_within(element)).sum(),
+        _ => 0,
     }
 }
 

@@ -4,6 +4,7 @@
 //! what the log holds, with every gap filled. Both come from one parser, so what the gateway
 //! accepts and what the projector reads cannot drift apart.
 
+mod cloud_events;
 mod convert;
 mod draft;
 mod fields;
@@ -17,6 +18,7 @@ mod parse;
 mod publication;
 mod raw;
 mod require;
+mod several;
 mod time;
 mod types;
 mod upcast;
@@ -27,8 +29,9 @@ pub use fields::FIELD_NAMES;
 pub use foreign::CloudAttributes;
 pub use id::{Id, IdError};
 pub use issue::{Issue, Issues};
-pub use parse::{ParseError, Parsed, Parser};
+pub use parse::{ParseError, Parser};
 pub use publication::{Publication, PublicationError, SUBJECT_PREFIX, event_type_of, subject};
+pub use several::Parsed;
 pub use time::{EventTime, TimeError, format_ms};
 pub use types::{Declared, EventTypes, Kind, TypeError, TypeIndex, TypeSpec, normalise_name};
 pub use upcast::{CURRENT_SCHEMA, UpcastError, Upcaster, Upcasters};

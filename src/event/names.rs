@@ -1,15 +1,19 @@
 //! What other collectors call the event types that exist out of the box. Pure.
 //!
-//! GA4's recommended events, Segment's Ecommerce Spec (v2) and Google Retail's user events, as they are
-//! documented. Names that say nothing of an item (`page_view`, a list that was shown) have no place here.
+//! GA4's recommended events, Segment's Ecommerce Spec (v2, and its names in v1) and Google Retail's user events, as
+//! they are documented. Names that say nothing of an item (`page_view`, a list that was shown) have no place here.
 
 /// Names, normalised, and the type that each means; sorted by name.
-const NAMES: [(&str, &str); 25] = [
+const NAMES: [(&str, &str); 33] = [
     ("add_to_cart", "added_to_cart"),
     ("add_to_wishlist", "wishlisted"),
+    ("added_product", "added_to_cart"),
     ("begin_checkout", "checkout_started"),
+    ("clicked_product", "clicked"),
+    ("completed_order", "purchased"),
     ("detail_page_view", "viewed"),
     ("identify", "user_profile"),
+    ("order_cancelled", "refunded"),
     ("order_completed", "purchased"),
     ("order_refunded", "refunded"),
     ("product_added", "added_to_cart"),
@@ -24,12 +28,16 @@ const NAMES: [(&str, &str); 25] = [
     ("rate", "rated"),
     ("refund", "refunded"),
     ("remove_from_cart", "removed_from_cart"),
+    ("removed_product", "removed_from_cart"),
     ("search", "searched"),
     ("select_item", "clicked"),
+    ("started_order", "checkout_started"),
     ("unlike", "unliked"),
     ("view_item", "viewed"),
     ("view_search_results", "searched"),
+    ("viewed_product", "viewed"),
     ("wishlist", "wishlisted"),
+    ("wishlist_product_added_to_cart", "added_to_cart"),
 ];
 
 /// Returns what a normalised name means out of the box.

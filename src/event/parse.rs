@@ -1,20 +1,15 @@
 //! From JSON to a [`Draft`]: aliases, normalising, and everything that is wrong at once.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde::de::DeserializeSeed;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::convert::{lines, number, wrong_type};
 use super::draft::{Draft, Line};
 use super::fields::Field;
-use super::foreign::{
-    Attributes, CloudAttributes, Envelope, attributes_of, from_query, rewrite_ga4,
-};
 use super::issue::{Issue, Issues};
-use super::json::{Bounds, Scalar, ValueSeed};
+use super::json::Scalar;
 use super::raw::{Raw, RawSeed};
 use super::require::Present;
 use super::{EventTypes, Id, TypeIndex, Upcasters};
@@ -26,18 +21,6 @@ pub struct Parser {
     upcasters: Upcasters,
 }
 
-/// What a body holds.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the hot one, and lives for a moment"
-)]
-pub enum Parsed<'a> {
-    One(Draft<'a>),
-    /// Several, each valid or not for itself.
-    Many(Vec<Result<Draft<'a>, Issues>>),
-}
-
 /// Why a text is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
@@ -47,6 +30,18 @@ pub enum ParseError {
     /// JSON, but no valid event.
     #[error("not a valid event: {}", .0.first().map_or("", |issue| &issue.detail))]
     Invalid(Issues),
+}
+
+impl ParseError {
+    /// As what is wrong with one event among several.
+    pub(super) fn into_issues(self) -> Issues {
+        match self {
+            Self::Invalid(issues) => issues,
+            malformed @ Self::Malformed { .. } => {
+                vec![Issue::new("", "malformed_json", malformed.to_string())]
+            }
+        }
+    }
 }
 
 impl Parser {
@@ -68,161 +63,30 @@ impl Parser {
         json: &'a [u8],
         subject_type: Option<TypeIndex>,
     ) -> Result<Draft<'a>, ParseError> {
-        let raw = read_raw(json)?;
-        if raw.envelope.is_some() {
-            return Err(ParseError::Invalid(vec![Issue::new(
-                "",
-                "nested_batch",
-                "holds several events where one is expected: send it as a request of its own",
-            )]));
-        }
-        self.parse_raw(raw, json, subject_type)
+        self.parse_one(read_raw(json)?, json, subject_type)
     }
 
-    /// Reads one event, an array of events, or an object that holds several as GA4, Segment and Google Retail
-    /// send them. Each of several is valid or not for itself.
-    pub fn parse_document<'a>(&self, json: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
-        if json.trim_ascii_start().starts_with(b"[") {
-            let elements: Vec<&'a RawValue> =
-                serde_json::from_slice(json).map_err(|error| malformed(&error))?;
-            return Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse(text, None))));
-        }
-        let raw = read_raw(json)?;
-        let Some((envelope, list)) = raw.envelope else {
-            return self.parse_raw(raw, json, None).map(Parsed::One);
-        };
-        if raw.issues.iter().any(|issue| issue.code == "duplicate_key") {
-            return Err(ParseError::Invalid(raw.issues));
-        }
-        let elements: Vec<&'a RawValue> =
-            serde_json::from_str(list.get()).map_err(|error| malformed(&error))?;
-        if envelope != Envelope::Events {
-            return Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse(text, None))));
-        }
-        let shared = read_object(json)?;
-        Ok(Parsed::Many(self.each(&elements, |parser, text| parser.parse_ga4(text, &shared))))
-    }
-
-    /// Reads an event of CloudEvents 1.0 in structured mode.
-    pub fn parse_cloud_event<'a>(&self, json: &[u8]) -> Result<Draft<'a>, ParseError> {
-        let mut event = read_object(json)?;
-        let attributes = attributes_of(&event).map_err(ParseError::Invalid)?;
-        let data =
-            Attributes::data(&mut event).map_err(|issue| ParseError::Invalid(vec![issue]))?;
-        self.parse_cloud(&attributes, data.as_bytes())
-    }
-
-    /// Reads a batch of them.
-    pub fn parse_cloud_batch<'a>(&self, json: &'a [u8]) -> Result<Parsed<'a>, ParseError> {
-        let elements: Vec<&'a RawValue> =
-            serde_json::from_slice(json).map_err(|error| malformed(&error))?;
-        Ok(Parsed::Many(self.each(&elements, Self::parse_cloud_event)))
-    }
-
-    /// Reads one in binary mode: the attributes are in the headers, and `data` is JSON.
-    pub fn parse_cloud_binary<'a>(
+    /// Makes an event of what was read of it.
+    pub(super) fn parse_one<'a>(
         &self,
-        attributes: &CloudAttributes,
-        data: &[u8],
-    ) -> Result<Draft<'a>, ParseError> {
-        let attributes = attributes.read().map_err(ParseError::Invalid)?;
-        let data = if data.trim_ascii().is_empty() { b"{}" } else { data };
-        self.parse_cloud(&attributes, data)
-    }
-
-    /// Reads an event that is written as the query of an address.
-    pub fn parse_query<'a>(&self, query: &str) -> Result<Draft<'a>, ParseError> {
-        let event = from_query(query).map_err(|issue| ParseError::Invalid(vec![issue]))?;
-        self.parse_anew(event, None)
-    }
-
-    fn each<'a>(
-        &self,
-        elements: &[&'a RawValue],
-        parse: impl Fn(&Self, &'a [u8]) -> Result<Draft<'a>, ParseError>,
-    ) -> Vec<Result<Draft<'a>, Issues>> {
-        let one = |element: &&'a RawValue| {
-            parse(self, element.get().as_bytes()).map_err(|error| match error {
-                ParseError::Invalid(issues) => issues,
-                malformed @ ParseError::Malformed { .. } => {
-                    vec![Issue::new("", "malformed_json", malformed.to_string())]
-                }
-            })
-        };
-        elements.iter().map(one).collect()
-    }
-
-    fn parse_raw<'a>(
-        &self,
-        raw: Raw<'a>,
+        mut raw: Raw<'a>,
         json: &'a [u8],
         subject_type: Option<TypeIndex>,
     ) -> Result<Draft<'a>, ParseError> {
-        if let Some(form) = raw.form {
-            let event = form.rewrite(read_object(json)?);
-            let event = event.map_err(|issue| ParseError::Invalid(vec![issue]))?;
-            return self.parse_anew(event, subject_type);
+        if raw.envelope.is_some() {
+            if subject_type.is_none() && !raw.has(Field::Type) {
+                return Err(nested());
+            }
+            raw.settle().map_err(|error| malformed(&error))?;
+        }
+        if let Some(form) = self.form_of(&raw) {
+            return self.parse_foreign(form, json, &Map::new(), subject_type);
         }
         let found = raw.schema().map_err(|issue| ParseError::Invalid(vec![issue]))?;
         if found == self.upcasters.current() {
             return self.draft(raw, subject_type).map_err(ParseError::Invalid);
         }
         self.parse_older(json, found, subject_type)
-    }
-
-    /// Reads what was written anew with our own names.
-    fn parse_anew<'a>(
-        &self,
-        event: Map<String, Value>,
-        subject_type: Option<TypeIndex>,
-    ) -> Result<Draft<'a>, ParseError> {
-        let text = Value::Object(event).to_string();
-        let mut raw = read_raw(text.as_bytes())?;
-        raw.form = None;
-        self.draft(raw, subject_type).map(own).map_err(ParseError::Invalid)
-    }
-
-    fn parse_ga4<'a>(
-        &self,
-        json: &'a [u8],
-        shared: &Map<String, Value>,
-    ) -> Result<Draft<'a>, ParseError> {
-        let event = read_object(json)?;
-        if event.contains_key("name") && !event.contains_key("eventType") {
-            return self.parse_anew(rewrite_ga4(event, shared), None);
-        }
-        self.parse(json, None)
-    }
-
-    fn parse_cloud<'a>(
-        &self,
-        attributes: &Attributes,
-        data: &[u8],
-    ) -> Result<Draft<'a>, ParseError> {
-        let mut raw = read_raw(data)?;
-        raw.agree(Field::EventId, "/id", &attributes.id);
-        raw.agree(Field::Source, "/source", &attributes.source);
-        if let Some(time) = &attributes.time {
-            raw.agree(Field::Timestamp, "/time", time);
-        }
-        if let Some(user) = &attributes.user {
-            raw.agree(Field::User, "/userid", user);
-        }
-        let named = attributes.type_name.as_str();
-        let last = named.rsplit('.').next().unwrap_or(named);
-        // What names no event type may still carry one in its data.
-        match [named, last].into_iter().find(|name| self.types.find(name).is_some()) {
-            Some(name) if !raw.has(Field::Type) => raw.agree(Field::Type, "/type", name),
-            None if !raw.has(Field::Type) => raw.agree(Field::Type, "/type", named),
-            _ => {}
-        }
-        if let Some(subject) = &attributes.subject
-            && !raw.has(Field::Item)
-            && raw.lines.is_empty()
-        {
-            raw.agree(Field::Item, "/subject", subject);
-        }
-        self.draft(raw, None).map(own).map_err(ParseError::Invalid)
     }
 
     fn parse_older<'a>(
@@ -246,7 +110,7 @@ impl Parser {
         self.draft(raw, subject_type).map(own).map_err(ParseError::Invalid)
     }
 
-    fn draft<'a>(
+    pub(super) fn draft<'a>(
         &self,
         mut raw: Raw<'a>,
         subject_type: Option<TypeIndex>,
@@ -349,7 +213,7 @@ impl Parser {
     }
 }
 
-fn read_raw(json: &[u8]) -> Result<Raw<'_>, ParseError> {
+pub(super) fn read_raw(json: &[u8]) -> Result<Raw<'_>, ParseError> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let raw = RawSeed.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
     deserializer.end().map_err(|error| malformed(&error))?;
@@ -357,26 +221,16 @@ fn read_raw(json: &[u8]) -> Result<Raw<'_>, ParseError> {
 }
 
 /// Reads an object whole, under the same bounds as properties.
-fn read_object(json: &[u8]) -> Result<Map<String, Value>, ParseError> {
-    let issues = RefCell::new(Issues::new());
-    let bounds = Bounds::of_foreign(&issues);
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let seed = ValueSeed { bounds: &bounds, depth: 0 };
-    let value = seed.deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
-    deserializer.end().map_err(|error| malformed(&error))?;
-    let mut issues = issues.into_inner();
-    match value {
-        Value::Object(object) if issues.is_empty() => Ok(object),
-        Value::Object(_) => Err(ParseError::Invalid(issues)),
-        _ => {
-            issues.push(Issue::new("", "invalid_type", "an event must be an object"));
-            Err(ParseError::Invalid(issues))
-        }
-    }
+pub(super) fn nested() -> ParseError {
+    ParseError::Invalid(vec![Issue::new(
+        "",
+        "nested_batch",
+        "holds several events where one is expected: send it as a request of its own",
+    )])
 }
 
 /// What serde_json says, without what it may quote of the payload.
-fn malformed(error: &serde_json::Error) -> ParseError {
+pub(super) fn malformed(error: &serde_json::Error) -> ParseError {
     use serde_json::error::Category;
     let detail = match error.classify() {
         Category::Eof => "the text ends too early",
@@ -386,7 +240,7 @@ fn malformed(error: &serde_json::Error) -> ParseError {
     ParseError::Malformed { line: error.line(), column: error.column(), detail: detail.to_owned() }
 }
 
-fn own(draft: Draft<'_>) -> Draft<'static> {
+pub(super) fn own(draft: Draft<'_>) -> Draft<'static> {
     Draft {
         id: draft.id.map(Id::into_owned),
         event_type: draft.event_type,

@@ -1,7 +1,7 @@
 //! What producers may send, and what each gets to hear.
 
 use super::*;
-use crate::event::{Defaults, Event, EventTime, ReceivedFrom, write_event};
+use crate::event::{Defaults, Event, EventTime, Parsed, ReceivedFrom, write_event};
 use proptest::prelude::*;
 
 fn parser() -> Parser {

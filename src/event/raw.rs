@@ -11,11 +11,12 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ReceivedFrom;
+use super::convert::moment;
 use super::fields::{FIELDS, Field, field_of};
 use super::foreign::{Envelope, Form};
 use super::issue::{Issue, Issues};
 use super::json::{Bounds, Scalar, ScalarSeed, ValueSeed, insert_bounded};
+use super::{EventTime, ReceivedFrom};
 
 /// An event as it was written: scalars by field, the rest as properties.
 pub(super) struct Raw<'a> {
@@ -89,23 +90,56 @@ impl<'a> Raw<'a> {
         bounds: &Bounds<'_>,
     ) -> Result<(), serde_json::Error> {
         let envelope = Envelope::of_key(key);
-        if let Some(envelope) = envelope.filter(|_| text.get().starts_with('[')) {
+        if let Some(envelope) = envelope.filter(|envelope| envelope.list(text).is_some()) {
             if self.envelope.replace((envelope, text)).is_some() {
                 self.issues.push(Issue::new("", "duplicate_key", "holds two lists of events"));
             }
             return Ok(());
         }
+        self.put_property(key, text, bounds)
+    }
+
+    fn put_property(
+        &mut self,
+        key: &str,
+        text: &RawValue,
+        bounds: &Bounds<'_>,
+    ) -> Result<(), serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(text.get());
         let value = ValueSeed { bounds, depth: 1 }.deserialize(&mut deserializer)?;
         insert_bounded(&mut self.properties, bounds, key, value);
         Ok(())
     }
 
+    /// Makes a list that looked like one of events a property, once it is known that this is an event itself.
+    pub fn settle(&mut self) -> Result<(), serde_json::Error> {
+        let Some((envelope, text)) = self.envelope.take() else { return Ok(()) };
+        let issues = RefCell::new(Vec::new());
+        let bounds = Bounds::new(&issues, "/properties").beside(&self.properties);
+        self.put_property(envelope.key(), text, &bounds)?;
+        self.issues.append(&mut issues.borrow_mut());
+        Ok(())
+    }
+
+    /// Tells whether it is an event of ours that merely holds a key of another form.
+    pub fn is_ours(&self, form: Form) -> bool {
+        if form != Form::Retail {
+            return false;
+        }
+        let own = [Field::Item, Field::Lines, Field::Properties, Field::Retracts];
+        let has_marks = ["productDetails", "purchaseTransaction"]
+            .iter()
+            .any(|key| self.properties.contains_key(*key));
+        let has_visitor = matches!(&self.scalars[Field::User as usize], Some((pointer, _)) if *pointer == "/visitorId");
+        own.iter().any(|field| self.scalars[*field as usize].is_some())
+            || !(has_marks || has_visitor)
+            || self.issues.iter().any(|issue| issue.code == "conflicting_alias")
+    }
+
     /// Sets what an attribute around the event says too; both must agree.
     pub fn agree(&mut self, field: Field, pointer: &'static str, text: &'a str) {
-        let value = Scalar::Text(Cow::Borrowed(text));
         match &self.scalars[field as usize] {
-            Some((_, known)) if *known == Scalar::Null || *known == value => {}
+            Some((_, known)) if *known == Scalar::Null || says(field, known, text) => {}
             Some((before, _)) => {
                 let detail = format!("differs from {before} in the data");
                 self.issues.push(Issue::new(pointer, "conflicting_alias", detail));
@@ -113,7 +147,7 @@ impl<'a> Raw<'a> {
             }
             None => {}
         }
-        self.scalars[field as usize] = Some((pointer, value));
+        self.scalars[field as usize] = Some((pointer, Scalar::Text(Cow::Borrowed(text))));
     }
 
     /// Tells whether a field holds something.
@@ -244,6 +278,19 @@ impl<'de> Visitor<'de> for RawSeed {
         }
         raw.issues.append(&mut issues.borrow_mut());
         Ok(raw)
+    }
+}
+
+/// Tells whether a value and a text mean the same: one moment or one id may be written in several ways.
+fn says(field: Field, known: &Scalar<'_>, text: &str) -> bool {
+    match known {
+        Scalar::Text(known) if known == text => true,
+        known if field == Field::Timestamp => {
+            let moment = moment(known).and_then(Result::ok);
+            moment.is_some() && moment == EventTime::parse(text).ok()
+        }
+        Scalar::Integer(number) => number.to_string() == text,
+        _ => false,
     }
 }
 

@@ -25,7 +25,12 @@ impl Present {
             }
         };
         missing(needs_user && !self.user, "/userId", "userId is required");
-        missing(needs_item && !self.item && !self.lines, "/itemId", "itemId is required");
+        let no_item = if retraction {
+            "itemId or items is required: a retraction names what it takes back"
+        } else {
+            "itemId is required"
+        };
+        missing(needs_item && !self.item && !self.lines, "/itemId", no_item);
         missing(
             retraction && !self.retracts,
             "/retracts",

@@ -63,10 +63,50 @@ impl CloudAttributes {
             Ok(attributes) if issues.is_empty() => Ok(attributes),
             Ok(_) => Err(issues),
             Err(more) => {
-                issues.extend(more);
+                issues.extend(more.iter().map(of_header));
                 Err(issues)
             }
         }
+    }
+}
+
+/// An attribute in a header has no place in the body: its name begins the detail instead.
+fn of_header(issue: &Issue) -> Issue {
+    let detail = format!("{HEADER}{} {}", issue.pointer.trim_start_matches('/'), issue.detail);
+    Issue::new("", issue.code, detail)
+}
+
+/// Where the attributes of an event stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::event) enum Mode {
+    Structured,
+    Binary,
+}
+
+/// What marks a pointer as one to an attribute while attributes and data are one event.
+const ATTRIBUTE: &str = "ce:";
+
+/// The marked pointers.
+pub(in crate::event) const ID: &str = "ce:id";
+pub(in crate::event) const SOURCE: &str = "ce:source";
+pub(in crate::event) const TIME: &str = "ce:time";
+pub(in crate::event) const TYPE: &str = "ce:type";
+pub(in crate::event) const SUBJECT: &str = "ce:subject";
+pub(in crate::event) const USER: &str = "ce:userid";
+
+impl Mode {
+    /// Points to where a producer wrote it.
+    pub fn point(self, mut issue: Issue) -> Issue {
+        match (issue.pointer.strip_prefix(ATTRIBUTE), self) {
+            (Some(name), Self::Structured) => issue.pointer = format!("/{name}").into(),
+            (Some(name), Self::Binary) => {
+                issue.pointer = format!("/{name}").into();
+                issue = of_header(&issue);
+            }
+            (None, Self::Structured) => issue.pointer = format!("/data{}", issue.pointer).into(),
+            (None, Self::Binary) => {}
+        }
+        issue
     }
 }
 
@@ -131,7 +171,11 @@ pub(in crate::event) fn attributes_of(event: &Map<String, Value>) -> Result<Attr
 impl Attributes {
     /// Returns the data of an event in structured mode, as JSON; an empty object if it has none.
     pub fn data(event: &mut Map<String, Value>) -> Result<String, Issue> {
-        if let Some(text) = event.get("data_base64") {
+        if let Some(text) = event.get("data_base64").filter(|text| !text.is_null()) {
+            if event.get("data").is_some_and(|data| !data.is_null()) {
+                let detail = "stands beside data: send one of the two";
+                return Err(Issue::new("/data_base64", "unexpected_field", detail));
+            }
             let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok());
             let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             return text.ok_or_else(|| {

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::pick::{amount, first, keep, line, lines, look, object, put_items, set};
+use super::of_line;
+use super::pick::{amount, first, keep, line, lines, look, object, put_items, set, worth};
 use crate::event::types::normalise_name;
 
 /// Writes one event of an envelope with our own names; `shared` is what the envelope says of all.
-pub(in crate::event) fn rewrite(
+pub(super) fn rewrite(
     mut ga4: Map<String, Value>,
     shared: &Map<String, Value>,
 ) -> Map<String, Value> {
@@ -25,13 +26,13 @@ pub(in crate::event) fn rewrite(
     let kind = name.as_ref().and_then(Value::as_str).map(normalise_name).unwrap_or_default();
     set(&mut event, "eventType", name);
     let mut params = object(&mut ga4, "params");
-    let number = params.get("transaction_id").filter(|number| !number.is_null()).cloned();
+    let number = look(&params, &["transaction_id"]);
     match kind.as_str() {
         "purchase" => set(&mut event, "eventId", number),
         "refund" => set(&mut event, "retracts", number),
         _ => {}
     }
-    set(&mut event, "value", first(&mut params, &["value"]));
+    set(&mut event, "value", worth(&params, &["value"]));
     if let Some(Value::Array(items)) = first(&mut params, &["items"]) {
         put_items(&mut event, lines(&items, item));
         keep(&mut params, "items", items);
@@ -45,6 +46,19 @@ pub(in crate::event) fn rewrite(
         event.insert("properties".to_owned(), Value::Object(params));
     }
     event
+}
+
+/// Where a client wrote what we have at this pointer.
+pub(super) fn origin(pointer: &str) -> Option<String> {
+    let own = match pointer {
+        "/eventType" => "/name",
+        "/itemId" | "/items" => "/params/items",
+        "/retracts" => "/params/transaction_id",
+        "/timestamp" => "/timestamp_micros",
+        "/properties" => "/params",
+        _ => return of_line(pointer, "/params/items", "item_id"),
+    };
+    Some(own.to_owned())
 }
 
 /// Microseconds may come as text.

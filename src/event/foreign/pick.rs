@@ -6,8 +6,13 @@ use crate::limits::PROPERTY_KEYS;
 
 /// Takes the first of these keys that holds something.
 pub(super) fn first(object: &mut Map<String, Value>, keys: &[&str]) -> Option<Value> {
-    let key = keys.iter().find(|key| object.get(**key).is_some_and(|value| !value.is_null()))?;
+    let key = keys.iter().find(|key| object.get(**key).is_some_and(holds))?;
     object.remove(*key)
+}
+
+/// Clients that do not know an id yet send it empty.
+fn holds(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
 }
 
 /// Takes an object; anything else under the key stays.
@@ -30,12 +35,22 @@ pub(super) fn set(object: &mut Map<String, Value>, key: &str, value: Option<Valu
 
 /// What a line is worth: its price, as often as it is there.
 pub(super) fn amount(line: &Map<String, Value>) -> Option<Value> {
-    let number = |key: &str| match line.get(key)? {
-        Value::String(text) => text.trim().parse::<f64>().ok(),
+    let quantity = number(line, &["quantity"]).unwrap_or(1.0);
+    let amount = number(line, &["price"])? * quantity;
+    amount.is_finite().then(|| json!(amount))
+}
+
+/// Returns the first of these keys that holds a number, or a text that is one.
+pub(super) fn worth(object: &Map<String, Value>, keys: &[&str]) -> Option<Value> {
+    number(object, keys).map(|number| json!(number))
+}
+
+fn number(object: &Map<String, Value>, keys: &[&str]) -> Option<f64> {
+    let read = |value: &Value| match value {
+        Value::String(text) => text.trim().parse::<f64>().ok().filter(|number| number.is_finite()),
         other => other.as_f64(),
     };
-    let amount = number("price")? * number("quantity").unwrap_or(1.0);
-    amount.is_finite().then(|| json!(amount))
+    keys.iter().find_map(|key| read(object.get(*key)?))
 }
 
 /// One line with our names.
@@ -66,7 +81,7 @@ pub(super) fn keep(properties: &mut Map<String, Value>, key: &str, products: Vec
 
 /// Returns the first of these keys that holds something.
 pub(super) fn look(object: &Map<String, Value>, keys: &[&str]) -> Option<Value> {
-    keys.iter().filter_map(|key| object.get(*key)).find(|value| !value.is_null()).cloned()
+    keys.iter().filter_map(|key| object.get(*key)).find(|value| holds(value)).cloned()
 }
 
 /// Puts what is known of the items: one item alone needs no lines.

@@ -10,6 +10,9 @@ const OF_THE_REQUEST: [&str; 2] = ["key", "api_secret"];
 
 /// Reads a query, percent-decoded; every value is a text, but `value`.
 pub(in crate::event) fn from_query(query: &str) -> Result<Map<String, Value>, Issue> {
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err(Issue::new("", "invalid_attribute", "the query is not percent-encoded UTF-8"));
+    }
     let mut event = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if OF_THE_REQUEST.contains(&&*name) || name.is_empty() {

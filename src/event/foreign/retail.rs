@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::pick::{amount, first, keep, line, lines, look, object, put_items, set};
+use super::of_line;
+use super::pick::{amount, first, keep, line, lines, look, object, put_items, set, worth};
+use crate::event::types::normalise_name;
 
 /// Writes a user event with our own names.
 pub(super) fn rewrite(mut from: Map<String, Value>) -> Map<String, Value> {
@@ -11,17 +13,23 @@ pub(super) fn rewrite(mut from: Map<String, Value>) -> Map<String, Value> {
     let known = first(&mut info, &["userId"]);
     let visitor = first(&mut from, &["visitorId", "userId"]);
     set(&mut event, "userId", known.or(visitor));
-    set(&mut event, "eventType", first(&mut from, &["eventType"]));
+    let kind = first(&mut from, &["eventType"]);
+    // What a search lists is not what anybody looked at.
+    let is_search =
+        kind.as_ref().and_then(Value::as_str).is_some_and(|kind| normalise_name(kind) == "search");
+    set(&mut event, "eventType", kind);
     set(&mut event, "eventId", first(&mut from, &["eventId", "messageId"]));
     set(&mut event, "timestamp", first(&mut from, &["eventTime", "timestamp"]));
     set(&mut event, "source", first(&mut from, &["source"]));
     let mut transaction = object(&mut from, "purchaseTransaction");
-    set(&mut event, "value", first(&mut transaction, &["revenue"]));
+    set(&mut event, "value", worth(&transaction, &["revenue"]));
     if let Some(number) = first(&mut transaction, &["id"]) {
         event.insert("eventId".to_owned(), number);
     }
     if let Some(Value::Array(details)) = first(&mut from, &["productDetails"]) {
-        put_items(&mut event, lines(&details, self::detail));
+        if !is_search {
+            put_items(&mut event, lines(&details, self::detail));
+        }
         keep(&mut from, "productDetails", details);
     }
     if !info.is_empty() {
@@ -37,6 +45,18 @@ pub(super) fn rewrite(mut from: Map<String, Value>) -> Map<String, Value> {
         event.insert("properties".to_owned(), Value::Object(from));
     }
     event
+}
+
+/// Where a client wrote what we have at this pointer.
+pub(super) fn origin(pointer: &str) -> Option<String> {
+    let own = match pointer {
+        "/itemId" | "/items" => "/productDetails",
+        "/userId" => "/visitorId",
+        "/timestamp" => "/eventTime",
+        "/properties" => "",
+        _ => return of_line(pointer, "/productDetails", "product/id"),
+    };
+    Some(own.to_owned())
 }
 
 fn detail(detail: &Map<String, Value>) -> Value {

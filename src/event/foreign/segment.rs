@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::pick::{amount, first, keep, line, lines, look, object, put_items, set};
+use super::of_line;
+use super::pick::{amount, first, keep, line, lines, look, object, put_items, set, worth};
 use crate::event::issue::Issue;
 use crate::event::types::normalise_name;
 
@@ -22,7 +23,7 @@ pub(super) fn rewrite(mut call: Map<String, Value>) -> Result<Map<String, Value>
     }
     let properties = match call.get("type").and_then(Value::as_str) {
         Some("identify") => {
-            event.insert("eventType".to_owned(), "user_profile".into());
+            event.insert("eventType".to_owned(), "identify".into());
             object(&mut call, "traits")
         }
         Some("track") => {
@@ -31,12 +32,18 @@ pub(super) fn rewrite(mut call: Map<String, Value>) -> Result<Map<String, Value>
                 name.as_ref().and_then(Value::as_str).map(normalise_name).unwrap_or_default();
             set(&mut event, "eventType", name);
             let mut properties = object(&mut call, "properties");
-            let number = properties.get("order_id").filter(|number| !number.is_null()).cloned();
+            let number = look(&properties, &["order_id"]);
             match order.as_str() {
-                "order_completed" => id = number.or(id),
-                "order_refunded" => set(&mut event, "retracts", number),
+                "order_completed" | "completed_order" => id = number.or(id),
+                "order_refunded" | "order_cancelled" => set(&mut event, "retracts", number),
                 _ => {}
             }
+            let worth_by: &[&str] = if order == "product_reviewed" {
+                &["rating"]
+            } else {
+                &["revenue", "total", "value"]
+            };
+            set(&mut event, "value", worth(&properties, worth_by));
             items(&mut event, &mut properties);
             properties
         }
@@ -52,10 +59,34 @@ pub(super) fn rewrite(mut call: Map<String, Value>) -> Result<Map<String, Value>
     Ok(event)
 }
 
+/// Merges what a batch says of the circumstances of all its calls into one of them, whose own words count more.
+pub(super) fn share(call: &mut Map<String, Value>, shared: &Map<String, Value>) {
+    let Some(Value::Object(shared)) = shared.get("context") else { return };
+    match call.entry("context").or_insert(Value::Null) {
+        Value::Object(own) => {
+            for (key, value) in shared {
+                own.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+        other if other.is_null() => *other = Value::Object(shared.clone()),
+        _ => {}
+    }
+}
+
+/// Where a client wrote what we have at this pointer.
+pub(super) fn origin(pointer: &str) -> Option<String> {
+    let own = match pointer {
+        "/eventType" => "/event",
+        "/itemId" => "/properties/product_id",
+        "/items" => "/properties/products",
+        "/retracts" => "/properties/order_id",
+        _ => return of_line(pointer, "/properties/products", "product_id"),
+    };
+    Some(own.to_owned())
+}
+
 /// A product stands among the properties, or several in a list.
 fn items(event: &mut Map<String, Value>, properties: &mut Map<String, Value>) {
-    let worth = first(properties, &["revenue", "total", "value", "rating"]);
-    set(event, "value", worth.filter(Value::is_number));
     if let Some(Value::Array(products)) = properties.get("products").cloned() {
         properties.remove("products");
         put_items(event, lines(&products, product));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::event::{
-    CloudAttributes, Defaults, Draft, EventTime, EventTypes, Id, Issues, ParseError, Parsed,
-    Parser, Upcasters, write_event,
+    CloudAttributes, Declared, Defaults, Draft, EventTime, EventTypes, Id, Issues, ParseError,
+    Parsed, Parser, Upcasters, write_event,
 };
 
 const SEGMENT_TRACK: &str = r#"{
@@ -90,6 +90,32 @@ const CLOUD: &str = r#"{
   "data": {"userId": "u-17", "value": 3, "properties": {"page": "home"}}
 }"#;
 
+const SEGMENT_REVIEW: &str = r#"{
+  "type": "track", "userId": "", "anonymousId": "a-1", "event": "Product Reviewed", "messageId": "m-5", "timestamp": "2026-05-06T10:00:00Z",
+  "properties": {"product_id": "tea", "review_id": "r-1", "review_body": "Fine", "rating": "5"}
+}"#;
+
+const SEGMENT_CANCELLED: &str = r#"{
+  "type": "track", "userId": "u-17", "event": "Order Cancelled", "messageId": "m-6", "timestamp": "2026-05-05T12:00:00Z",
+  "properties": {"order_id": "50314b8e", "revenue": "25.00", "products": [{"product_id": "tea"}, {"product_id": "cup"}]}
+}"#;
+
+const SEGMENT_SHARED: &str = r#"{
+  "batch": [
+    {"type": "track", "userId": "u-17", "event": "Product Added", "messageId": "b-4", "timestamp": "2026-05-04T10:00:00Z",
+     "properties": {"product_id": "tea"}, "context": {"ip": "203.0.113.9"}},
+    {"type": "track", "userId": "u-17", "event": "Wishlist Product Added to Cart", "messageId": "b-5", "timestamp": "2026-05-04T10:00:00Z",
+     "properties": {"product_id": "cup"}}
+  ],
+  "writeKey": "none of ours", "context": {"ip": "203.0.113.7", "device": {"type": "phone"}}
+}"#;
+
+const RETAIL_IMPORT: &str = r#"{"inputConfig": {"userEventInlineSource": {"userEvents": [
+  {"eventType": "add-to-cart", "visitorId": "v-1", "eventTime": "2026-05-04T10:00:00Z", "cartId": "c", "productDetails": [{"product": {"id": "tea"}, "quantity": 2}]},
+  {"eventType": "search", "visitorId": "v-1", "eventTime": "2026-05-04T10:00:01Z", "searchQuery": "tea",
+   "productDetails": [{"product": {"id": "tea"}}, {"product": {"id": "cup"}}]}
+]}}}"#;
+
 fn parser() -> Parser {
     Parser::new(Arc::new(EventTypes::builtin()), Upcasters::shipped())
 }
@@ -127,10 +153,14 @@ fn what_other_collectors_clients_send_is_kept_under_our_names() {
         ("an order of Segment", SEGMENT_ORDER),
         ("its refund", SEGMENT_REFUND),
         ("a profile of Segment", SEGMENT_IDENTIFY),
+        ("a review of Segment", SEGMENT_REVIEW),
+        ("an order of Segment that was cancelled", SEGMENT_CANCELLED),
         ("a batch of Segment", SEGMENT_BATCH),
+        ("a batch of Segment that tells of all its calls", SEGMENT_SHARED),
         ("the Measurement Protocol of GA4", GA4),
         ("an order of Google Retail", RETAIL),
         ("several events of Google Retail", RETAIL_INLINE),
+        ("an import of Google Retail", RETAIL_IMPORT),
         ("several of ours", OURS),
     ];
     let told = table.map(|(name, json)| format!("{name}\n{}\n", document(json)));
@@ -215,6 +245,7 @@ fn a_query_is_an_event() {
             "userId=u&userId=v&itemId=i&eventType=viewed",
             "userId=u&itemId=i&eventType=viewed&value=much",
             "userId=u&properties=%7B%7D",
+            "userId=%FF&itemId=i&eventType=viewed",
             "",
         ]
         .map(told)
@@ -225,6 +256,7 @@ fn a_query_is_an_event() {
      duplicate_key
     /value invalid_type
     /properties invalid_type
+     invalid_attribute
     /eventType missing_field, /userId missing_field, /itemId missing_field
     "#
     );
@@ -247,10 +279,164 @@ fn a_batch_is_no_event_and_keys_of_one_form_are_properties_of_another() {
     assert_eq!(document(both), "/event conflicting_alias");
 }
 
+#[test]
+fn an_event_of_ours_stays_ours_whatever_other_keys_it_holds() {
+    for (json, kept) in [
+        (
+            r#"{"userId":"u","itemId":"i","eventType":"viewed","userInfo":{"age":3},"productDetails":[1]}"#,
+            r#""properties":{"productDetails":[1],"userInfo":{"age":3}}"#,
+        ),
+        (
+            r#"{"userId":"u","eventType":"user_profile","userInfo":{"age":3}}"#,
+            r#""properties":{"userInfo":{"age":3}}"#,
+        ),
+        (
+            r#"{"events":[{"page":1}],"userId":"u","itemId":"i","eventType":"viewed"}"#,
+            r#""properties":{"events":[{"page":1}]}"#,
+        ),
+        (
+            r#"{"events":[{"userId":"u","itemId":"i","event":"viewed","name":"Green tea"}]}"#,
+            r#""eventType":"viewed","itemId":"i","properties":{"name":"Green tea"}"#,
+        ),
+    ] {
+        let told = document(json);
+        assert!(told.contains(kept), "{told}");
+    }
+    let viewed = parser().types().find("viewed");
+    let message = br#"{"userId":"u","itemId":"i","batch":["a"]}"#;
+    let draft = parser().parse(message, viewed).expect("the subject tells its type");
+    assert!(draft.properties.contains_key("batch"));
+}
+
+#[test]
+fn a_configured_type_may_be_called_as_a_call_of_segment() {
+    let mut declared = EventTypes::builtin_declarations();
+    declared.push(("page".to_owned(), Declared::UserOnly, 0.0));
+    let aliases = [("viewed".to_owned(), vec!["Artikel angesehen".to_owned()])];
+    let types = EventTypes::new(declared).expect("valid").with_aliases(aliases).expect("valid");
+    let parser = Parser::new(Arc::new(types), Upcasters::shipped());
+    let named = |json: &str| {
+        let draft = parser.parse(json.as_bytes(), None).expect("valid");
+        parser.types().spec(draft.event_type).name.clone()
+    };
+    assert_eq!(named(r#"{"userId":"u","type":"page"}"#), "page");
+    assert_eq!(
+        named(
+            r#"{"userId":"u","type":"track","event":"ARTIKEL-ANGESEHEN","properties":{"sku":"i"}}"#
+        ),
+        "viewed"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_pointed_to_where_the_producer_wrote_it() {
+    for (json, told) in [
+        (
+            r#"{"type":"track","userId":"u","event":"Dreamt","properties":{"sku":"i"}}"#,
+            "/event unknown_event_type",
+        ),
+        (
+            r#"{"type":"track","userId":"u","event":"Order Refunded","properties":{"order_id":"o"}}"#,
+            "/properties/product_id missing_field",
+        ),
+        (
+            r#"{"type":"track","userId":"u","event":"Order Completed","properties":{"products":[{"sku":"a"},{"name":"b"}]}}"#,
+            "/properties/products/1/product_id missing_field",
+        ),
+        (
+            r#"{"visitorId":"v","eventType":"add-to-cart","eventTime":"noon","productDetails":[{"product":{"id":"a"}},{"quantity":1}]}"#,
+            "/eventTime invalid_timestamp, /productDetails/1/product/id missing_field",
+        ),
+        (
+            r#"{"client_id":"c","events":[{"name":"refund","params":{"transaction_id":"","items":[{"item_name":"a"},{"item_id":"b"}]}}]}"#,
+            "/params/items/0/item_id missing_field, /params/transaction_id missing_field",
+        ),
+    ] {
+        assert_eq!(document(json), told, "{json}");
+    }
+}
+
+#[test]
+fn an_envelope_may_be_larger_than_any_of_its_events() {
+    let items = r#"{"item_id":"i","a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7}"#;
+    let event = format!(
+        r#"{{"name":"purchase","params":{{"transaction_id":"t","items":[{}]}}}}"#,
+        [items; 20].join(",")
+    );
+    let events = vec![event; 100].join(",");
+    let told = document(&format!(r#"{{"client_id":"c","events":[{events}]}}"#));
+    assert_eq!(told.lines().filter(|line| line.starts_with('{')).count(), 100, "{told:.200}");
+}
+
+#[test]
+fn a_cloudevent_and_its_data_agree_in_any_spelling_and_each_is_pointed_to() {
+    let told = |data: &str| {
+        let json = CLOUD.replace(r#""value": 3"#, data);
+        match parser().parse_cloud_event(json.as_bytes()) {
+            Err(ParseError::Invalid(issues)) => kept(Err(issues)),
+            Err(malformed) => malformed.to_string(),
+            Ok(draft) => kept(Ok(draft)),
+        }
+    };
+    for same in [
+        r#""timestamp": 1777888800"#,
+        r#""eventTime": "2026-05-04T12:00:00+02:00""#,
+        r#""event": "detail-page-view""#,
+    ] {
+        assert!(told(same).contains(r#""eventType":"viewed""#), "{}", told(same));
+    }
+    assert_eq!(told(r#""timestamp": 1777888801"#), "/time conflicting_alias");
+    assert_eq!(told(r#""eventType": "liked""#), "/type conflicting_alias");
+    assert_eq!(told(r#""value": "much""#), "/data/value invalid_type");
+    assert_eq!(told(r#""events": []"#), " nested_batch");
+    let text = CLOUD.replace(r#""data": {"#, r#""data": "no JSON", "more": {"#);
+    let Err(ParseError::Invalid(issues)) = parser().parse_cloud_event(text.as_bytes()) else {
+        panic!("must be refused")
+    };
+    assert_eq!(kept(Err(issues)), "/data malformed_json");
+    let both = CLOUD.replace(r#""data": {"#, r#""data_base64": "e30=", "data": {"#);
+    let Err(ParseError::Invalid(issues)) = parser().parse_cloud_event(both.as_bytes()) else {
+        panic!("must be refused")
+    };
+    assert_eq!(kept(Err(issues)), "/data_base64 unexpected_field");
+}
+
+#[test]
+fn what_is_wrong_with_a_header_names_the_header() {
+    let headers: Vec<(&str, &[u8])> =
+        vec![("ce-specversion", b"0.3"), ("ce-type", b"viewed"), ("ce-source", b"s")];
+    let told = |headers: Vec<(&str, &[u8])>, data: &str| {
+        let attributes = CloudAttributes::of(headers.into_iter());
+        let Err(ParseError::Invalid(issues)) =
+            parser().parse_cloud_binary(&attributes, data.as_bytes())
+        else {
+            panic!("must be refused")
+        };
+        let told = |issue: &crate::event::Issue| format!("{:?} {}", issue.pointer, issue.detail);
+        issues.iter().map(told).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(told(headers, "{}"), @r#"
+    "" ce-id is an attribute that a CloudEvent must have
+    "" ce-specversion is not a version that is taken: send CloudEvents 1.0
+    "#);
+    let headers: Vec<(&str, &[u8])> = vec![
+        ("ce-specversion", b"1.0"),
+        ("ce-type", b"viewed"),
+        ("ce-source", b"s"),
+        ("ce-id", b"c-1"),
+        ("ce-time", b"noon"),
+    ];
+    insta::assert_snapshot!(told(headers, r#"{"userId":"u","itemId":["i"],"eventId":"c-2"}"#), @r#"
+    "" ce-id differs from /eventId in the data
+    "/itemId" must be a string or an integer, not an array
+    "" ce-time is neither RFC 3339 nor an epoch in seconds, milliseconds or microseconds
+    "#);
+}
+
 proptest! {
     #[test]
-    fn several_events_are_the_same_as_one_by_one(picks in prop::collection::vec(0..4usize, 0..6)) {
-        let all = [SEGMENT_TRACK, SEGMENT_ORDER, RETAIL, r#"{"userId": 7}"#];
+    fn several_events_are_the_same_as_one_by_one(picks in prop::collection::vec(0..5usize, 0..6)) {
+        let all = [SEGMENT_TRACK, SEGMENT_ORDER, RETAIL, SEGMENT_CANCELLED, r#"{"userId": 7}"#];
         let chosen: Vec<&str> = picks.iter().map(|pick| all[*pick]).collect();
         let alone: Vec<String> = chosen.iter().map(|json| document(json)).collect();
         for open in ["[", "{\"events\": [", "{\"batch\": [", "{\"userEvents\": ["] {
@@ -261,8 +447,8 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_a_parser_panic(noise in "\\PC{0,80}", pick in 0..4usize, cut in any::<prop::sample::Index>()) {
-        let whole = [SEGMENT_ORDER, GA4, RETAIL, CLOUD][pick];
+    fn no_text_makes_a_parser_panic(noise in "\\PC{0,80}", pick in 0..5usize, cut in any::<prop::sample::Index>()) {
+        let whole = [SEGMENT_ORDER, GA4, RETAIL, CLOUD, RETAIL_IMPORT][pick];
         let (begin, end) = whole.split_at(cut.index(whole.len()));
         for json in [noise.as_str(), begin, &format!("{begin}{noise}{end}")] {
             let _ = parser().parse_document(json.as_bytes());
@@ -275,8 +461,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_of_a_foreign_event_reads_as_the_same(pick in 0..5usize) {
-        let json = [SEGMENT_TRACK, SEGMENT_ORDER, SEGMENT_REFUND, SEGMENT_IDENTIFY, RETAIL][pick];
+    fn what_is_written_of_a_foreign_event_reads_as_the_same(pick in 0..7usize) {
+        let json = [SEGMENT_TRACK, SEGMENT_ORDER, SEGMENT_REFUND, SEGMENT_IDENTIFY, RETAIL, SEGMENT_REVIEW, SEGMENT_CANCELLED][pick];
         let first = document(json);
         prop_assert_eq!(document(&first), first);
     }
