@@ -209,11 +209,11 @@ fn every_code_of_an_event_is_described() {
             }
         }
     }
-    let told: BTreeSet<String> =
-        EVENT_CODES.iter().chain(PARAMETER_CODES).map(|code| (*code).to_owned()).collect();
-    assert!(written.len() > 12, "{written:?}");
-    let missing: Vec<&String> = written.difference(&told).collect();
-    assert!(missing.is_empty(), "EVENT_CODES lacks {missing:?}");
+    for code in PARAMETER_CODES {
+        written.remove(*code);
+    }
+    let told: BTreeSet<String> = EVENT_CODES.iter().map(|code| (*code).to_owned()).collect();
+    assert_eq!(told, written, "EVENT_CODES and the sources hold the same");
 }
 
 fn is_code(text: &str) -> bool {

@@ -8,7 +8,6 @@ pub const EVENT_CODES: &[&str] = &[
     "dropped_field",
     "duplicate_key",
     "event_too_large",
-    "gateway_clock",
     "invalid_attribute",
     "invalid_id",
     "invalid_key",

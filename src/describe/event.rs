@@ -10,10 +10,11 @@ use crate::limits::{ID_BYTES, ORDER_LINES};
 /// An id has no control characters.
 pub const ID_PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
-/// Names the schemas `Event`, `Events`, `CloudEvent` and `CloudEvents`.
+/// Names the schemas `Event`, `Events`, `Envelope`, `CloudEvent` and `CloudEvents`.
 pub fn put_event_schemas(types: &EventTypes, components: &mut Components) {
     components.put("Event", event(types));
     components.put("Events", several("Event", "Several events; each is valid or not for itself."));
+    components.put("Envelope", envelope());
     components.put("CloudEvent", cloud_event(types));
     components.put("CloudEvents", several("CloudEvent", "A batch of CloudEvents."));
 }
@@ -28,6 +29,21 @@ pub(super) fn message_schema(types: &EventTypes) -> Value {
     let mut schema = event(types);
     schema.as_object_mut().map(|schema| schema.remove("anyOf"));
     schema
+}
+
+/// An object that holds several events.
+fn envelope() -> Value {
+    let lists = ["events", "batch", "userEvents"];
+    let list = json!({ "type": "array", "items": { "type": "object" } });
+    let properties: Map<String, Value> =
+        lists.iter().map(|name| ((*name).to_owned(), list.clone())).collect();
+    json!({
+        "description": "Several events, as other collectors' clients send them: GA4's Measurement Protocol \
+            (events), Segment (batch), Google Retail (userEvents).",
+        "type": "object",
+        "properties": properties,
+        "anyOf": lists.map(|name| json!({ "required": [name] })),
+    })
 }
 
 fn event(types: &EventTypes) -> Value {

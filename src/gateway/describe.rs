@@ -1,6 +1,6 @@
 //! What the gateway takes and answers, for the description of the service. Pure.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Accepted;
 use crate::describe::{Answer, Code, Entry, Example, Operation, Parameter, Schema};
@@ -103,12 +103,19 @@ fn bodies(operation: Operation, types: &EventTypes) -> Operation {
     let lines = format!("{event}\n{event}\n");
     let several = Example::new("batch", "Two events", json!([event, event]));
     let one_or_several = Schema::inline(json!({
-        "anyOf": [{ "$ref": "#/components/schemas/Event" }, { "$ref": "#/components/schemas/Events" }],
+        "anyOf": [
+            { "$ref": "#/components/schemas/Event" },
+            { "$ref": "#/components/schemas/Events" },
+            { "$ref": "#/components/schemas/Envelope" },
+        ],
     }));
     let beacon = Example::new("beacon", "JSON all the same", event.to_string().into());
     let text = || Schema::inline(json!({ "type": "string" }));
     let mut examples = Example::events(types);
     examples.push(several);
+    if types.find("view_item").is_some() {
+        examples.push(Example::new("GA4", "As the Measurement Protocol sends", ga4()));
+    }
     operation
         .takes("application/json", one_or_several, examples)
         .takes(
@@ -119,6 +126,13 @@ fn bodies(operation: Operation, types: &EventTypes) -> Operation {
         .takes("text/plain", text(), vec![beacon])
         .takes("application/cloudevents+json", Schema::named("CloudEvent"), Vec::new())
         .takes("application/cloudevents-batch+json", Schema::named("CloudEvents"), Vec::new())
+}
+
+fn ga4() -> Value {
+    json!({
+        "client_id": "u789",
+        "events": [{ "name": "view_item", "params": { "items": [{ "item_id": "i456", "price": 39.5 }] } }],
+    })
 }
 
 fn promise() -> String {

@@ -111,7 +111,8 @@ fn close(document: &mut Value) {
     parts_of_others(&document["components"]["schemas"], &mut parts);
     let schemas = document["components"]["schemas"].as_object_mut().expect("schemas");
     for (name, schema) in schemas {
-        let is_open = ["Event", "CloudEvent"].contains(&name.as_str()) || parts.contains(name);
+        let is_open =
+            ["Event", "Envelope", "CloudEvent"].contains(&name.as_str()) || parts.contains(name);
         if !is_open && schema["properties"].is_object() {
             schema["additionalProperties"] = false.into();
         }
