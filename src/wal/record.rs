@@ -79,7 +79,13 @@ impl Record {
             return Err(RecordError::Count);
         }
         let record = Record { first, last, bytes };
-        if record.entries_from(0).count() as u64 == count {
+        let (mut entries, mut ends) = (0, HEADER);
+        for (_, entry) in record.entries_from(0) {
+            entries += 1;
+            ends += ENTRY_HEADER + entry.len();
+        }
+        // What lies behind the last entry is no entry, though the checksum covers it.
+        if entries == count && ends == record.bytes.len() {
             Ok(record)
         } else {
             Err(RecordError::Count)
