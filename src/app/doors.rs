@@ -32,7 +32,7 @@ impl Doors {
         let access = Access::new(copy(layout, roles)?, tokens);
         let mode = settings.access.mode.as_str();
         let open = |listen: &str| is_open(mode, roles, listen);
-        let public = access.opened(roles.listen(settings).is_some_and(open));
+        let public = access.opened(roles.listen(settings).is_none_or(open));
         // A token that is set is asked for, whatever the mode; a certificate that is asked for is as good.
         let certified = mode == "auto" && settings.admin.client_ca_file.is_some();
         let admin = settings.admin.token.is_none() && (certified || open(&settings.admin.listen));
