@@ -8,7 +8,7 @@ use crate::limits::{EVENT_BYTES, WAL_RECORD_BYTES};
 use crate::wal::marks::{
     HighWater, Seal, read_cursor, read_high_water, read_seal, write_cursor, write_seal,
 };
-use crate::wal::record::{Packer, Record, RecordError};
+use crate::wal::record::{HEADER, Packer, Record, RecordError};
 use crate::wal::scan::{Records, scan};
 
 fn pack(first: u64, entries: &[Vec<u8>]) -> Vec<Record> {
@@ -104,6 +104,19 @@ fn a_count_that_does_not_match_is_refused_even_under_a_right_checksum() {
     let checksum = crc32c::crc32c(&bytes[12..]);
     bytes[8..12].copy_from_slice(&checksum.to_le_bytes());
     assert_eq!(Record::decode(Bytes::from(bytes)), Err(RecordError::Count));
+}
+
+#[test]
+fn bytes_behind_the_last_entry_are_refused_even_under_a_right_checksum() {
+    for extra in [&[0][..], &[0; 4], &[0, 0, 0, 0, 7]] {
+        let mut bytes = sample();
+        bytes.extend_from_slice(extra);
+        let body = (bytes.len() - HEADER) as u32;
+        bytes[12..16].copy_from_slice(&body.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[12..]);
+        bytes[8..12].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(Record::decode(Bytes::from(bytes)), Err(RecordError::Count));
+    }
 }
 
 #[test]
