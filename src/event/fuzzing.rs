@@ -1,6 +1,6 @@
 //! Laws of the parser and of the log's entries, for any bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
@@ -8,9 +8,11 @@ use super::{
     Defaults, Event, EventTime, EventTypes, Id, Parser, Publication, Upcasters, write_event,
 };
 
-/// A parser of the built-in types.
+/// A parser of the built-in types; made once, for fuzzers ask a million times.
 pub(crate) fn parser() -> Parser {
-    Parser::new(Arc::new(EventTypes::builtin()), Upcasters::shipped())
+    static PARSER: LazyLock<Parser> =
+        LazyLock::new(|| Parser::new(Arc::new(EventTypes::builtin()), Upcasters::shipped()));
+    PARSER.clone()
 }
 
 /// What is an event is written in one way, and is the same event when that is read.

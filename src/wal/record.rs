@@ -78,18 +78,10 @@ impl Record {
         if count == 0 || first == 0 || first.checked_add(count - 1) != Some(last) {
             return Err(RecordError::Count);
         }
-        let record = Record { first, last, bytes };
-        let (mut entries, mut ends) = (0, HEADER);
-        for (_, entry) in record.entries_from(0) {
-            entries += 1;
-            ends += ENTRY_HEADER + entry.len();
+        if !is_filled(&bytes[HEADER..], count) {
+            return Err(RecordError::Count);
         }
-        // What lies behind the last entry is no entry, though the checksum covers it.
-        if entries == count && ends == record.bytes.len() {
-            Ok(record)
-        } else {
-            Err(RecordError::Count)
-        }
+        Ok(Record { first, last, bytes })
     }
 
     /// Iterates over the entries from sequence `from` on, as slices of the record.
@@ -119,6 +111,16 @@ impl Record {
     pub fn count(&self) -> u64 {
         self.last - self.first + 1
     }
+}
+
+/// Whether a body is so many entries and nothing else.
+fn is_filled(mut body: &[u8], count: u64) -> bool {
+    for _ in 0..count {
+        let Some((length, rest)) = body.split_first_chunk::<ENTRY_HEADER>() else { return false };
+        let Some(rest) = rest.get(u32::from_le_bytes(*length) as usize..) else { return false };
+        body = rest;
+    }
+    body.is_empty()
 }
 
 /// Packs entries, in order, into as few records of at most `WAL_RECORD_BYTES` as they take.

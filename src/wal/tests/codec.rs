@@ -119,6 +119,19 @@ fn a_count_that_does_not_match_is_refused_even_under_a_right_checksum() {
 }
 
 #[test]
+fn bytes_behind_the_last_entry_are_refused_even_under_a_right_checksum() {
+    for extra in [&[0][..], &[0; 4], &[0, 0, 0, 0, 7]] {
+        let mut bytes = sample();
+        bytes.extend_from_slice(extra);
+        let body = (bytes.len() - HEADER) as u32;
+        bytes[12..16].copy_from_slice(&body.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[12..]);
+        bytes[8..12].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(Record::decode(Bytes::from(bytes)), Err(RecordError::Count));
+    }
+}
+
+#[test]
 fn marks_read_back_and_their_damage_reads_as_absence() {
     let dir = temporary();
     let root = dir.path();

@@ -36,7 +36,8 @@ fn written(graph: Graph, head: &Head) -> Vec<u8> {
     file
 }
 
-fn blocks(mut data: &[u8], current: Fingerprint) -> Vec<u8> {
+/// Makes a snapshot's file of blocks of `tag, length (u16), payload`.
+pub(super) fn blocks(mut data: &[u8], current: Fingerprint) -> Vec<u8> {
     let mut file = MAGIC.to_vec();
     while let Some((&[kind, low, high], rest)) = data.split_first_chunk::<3>() {
         let length = usize::from(u16::from_le_bytes([low, high])).min(rest.len());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::form::{Head, MAGIC, block_head, shape, tag};
-use crate::event::{EventTypes, TypeIndex};
+use crate::event::{EventTime, EventTypes, TypeIndex};
 use crate::graph::{Collection, Edge, EdgeKey, Put, Version};
 use crate::limits::SNAPSHOT_BLOCK_BYTES;
 use crate::projection::Fingerprint;
@@ -164,7 +164,13 @@ fn load_edges(
             }
             shape::LIVE if source < graph.sources.len() => {
                 let at_ms = i64::from_le_bytes(rest.take()?);
-                let value = Some(f64::from_le_bytes(rest.take()?)).filter(|value| !value.is_nan());
+                let value = f64::from_le_bytes(rest.take()?);
+                if EventTime::from_ms(at_ms).is_err() || value.is_infinite() {
+                    return Err(LoadError::Damaged(
+                        "an edge has a time or a value that no event has",
+                    ));
+                }
+                let value = Some(value).filter(|value| !value.is_nan());
                 let source = graph.sources.get(source).id.to_string();
                 let edge = Edge {
                     user: &user,

@@ -75,3 +75,41 @@ fn of_another_projection_is_not_taken() {
         Err(LoadError::Missing)
     ));
 }
+
+/// A snapshot of one edge, whose blocks are whole, whatever the edge says.
+fn forged(at_ms: i64, value: f64) -> Vec<u8> {
+    let name = [&1_u32.to_le_bytes()[..], b"x", &[form::shape::BARE]].concat();
+    let edge = [
+        &[0; 12][..],
+        &[0, form::shape::LIVE],
+        &at_ms.to_le_bytes(),
+        &value.to_le_bytes(),
+        &name[..5],
+    ];
+    let edge = edge.concat();
+    let block = |tag: u8, payload: &[u8]| {
+        [&[tag][..], &(payload.len() as u16).to_le_bytes(), payload].concat()
+    };
+    let data = [
+        block(form::tag::HEAD, b"progress"),
+        block(form::tag::USERS, &name),
+        block(form::tag::ITEMS, &name),
+        block(form::tag::SOURCES, &name),
+        block(form::tag::EDGES, &edge),
+        block(form::tag::END, &1_u32.to_le_bytes()),
+    ];
+    fuzzing::blocks(&data.concat(), fingerprint())
+}
+
+#[test]
+fn an_edge_that_no_event_makes_is_damage() {
+    let types = law::projection().types().clone();
+    let read =
+        |file: Vec<u8>| load::read(&mut &file[..], &types, fingerprint(), Horizon::default());
+    let (graph, _) = read(forged(1_700_000_000_000, 2.5)).expect("an edge like any other");
+    assert_eq!(graph.edge_count(), 1);
+    for (at_ms, value) in [(0, 2.5), (i64::MIN, 2.5), (1_700_000_000_000, f64::INFINITY)] {
+        let refused = read(forged(at_ms, value));
+        assert!(matches!(refused, Err(LoadError::Damaged(_))), "{at_ms} {value}");
+    }
+}
