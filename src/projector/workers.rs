@@ -11,6 +11,7 @@ use super::attempt::Shared;
 use super::decode::Decoder;
 use super::gate::Gate;
 use super::place::Place;
+use super::revive::revive;
 use super::worker::{Source, Worker};
 use super::worker_status::WorkerStatus;
 use crate::projection::Projection;
@@ -99,10 +100,12 @@ impl<S: Store> Workers<S> {
     pub async fn run_again(self, stop: CancellationToken) {
         let Self { shared, queues, options, aside_task, .. } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
+        let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
         Worker { shared, source: Source::Retry(Box::new(queues.retry)), most: options.batch }
             .run(stop)
             .await;
         aside.await.ok();
+        reviver.await.ok();
     }
 
     /// Works until told to stop. What is then in hand goes back, for others to take at once.
@@ -110,6 +113,7 @@ impl<S: Store> Workers<S> {
         let Self { shared, place, queues, options, aside_task } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
         let keeper = tokio::spawn(place.clone().keep(stop.clone()));
+        let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
         let consumer = log_consumer(shared.generation, &options);
         let worker = |source| Worker { shared: shared.clone(), source, most: options.batch };
         let fresh = (0..options.workers).map(|_| {
@@ -123,6 +127,13 @@ impl<S: Store> Workers<S> {
         drop(shared);
         aside.await.ok();
         keeper.await.ok();
+        reviver.await.ok();
+    }
+}
+
+impl Queues {
+    fn revive(&self, generation: u64, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        revive(self.retry.clone(), self.control.nats().clone(), generation, stop)
     }
 }
 
