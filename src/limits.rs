@@ -365,6 +365,13 @@ pub const EXPLAIN_EVENTS: usize = 50;
 /// Documents that an explanation tells; whoever asks for more can name one.
 pub const EXPLAIN_DOCUMENTS: usize = 200;
 
+/// How far a process's clock may be from the NATS server's before `weir doctor --fleet` tells of it, in milliseconds: the
+/// way of the announcement is in it.
+pub const FLEET_CLOCK_SKEW_MS: i64 = 1_000;
+
+/// Reasons that a process tells of each of its duties, at most: a person reads some, and the announcement stays small.
+pub const MEMBER_REASONS: usize = 8;
+
 /// Most entries of RETRY that one listing returns (inclusive): of the largest events they are 32 MiB.
 pub const RETRY_PAGE: usize = 1000;
 

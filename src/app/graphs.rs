@@ -236,12 +236,16 @@ impl Graphs {
 }
 
 /// Tells operators which process runs a job, and differs between any two.
-fn worker_name(settings: &Settings) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String =
-        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+pub(super) fn worker_name(settings: &Settings) -> String {
+    let host = host_name();
     let port = settings.admin.listen.rsplit(':').next().unwrap_or_default();
     format!("{host}-{}-{port}-{:08x}", std::process::id(), clock::now_ms() as u32)
+}
+
+/// The machine's name, of letters, digits and hyphens alone.
+pub(super) fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }
 
 /// Makes the first generation if there is none, as soon as that can be done; then waits for the end.

@@ -14,6 +14,7 @@ mod doors;
 mod explain;
 mod files;
 mod fill;
+mod fleet;
 mod following;
 mod generation;
 mod graph_status;
@@ -45,6 +46,7 @@ mod wire;
 
 pub use doctor::{Report, doctor};
 pub use explain::{Asked, Why, why};
+pub use fleet::{Census, Member, Standing, census};
 pub use generation::{Listed, Registry};
 pub use keys::keys_at;
 pub use migrate::{migrate, migration_plan, migration_status};

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::admin::Admin;
 use super::documents::Described;
 use super::doors::Doors;
-use super::graphs::Graphs;
+use super::fleet::{Identity, announce};
+use super::graphs::{Graphs, host_name, worker_name};
 use super::guard::Guard;
 use super::inlet::Inlet;
 use super::lock::lock;
@@ -33,6 +34,7 @@ use crate::event::EventTypes;
 use crate::gateway::Gateway;
 use crate::http::{App, Bound, Cors, Tls, TlsFiles, bind, serve};
 use crate::query::Query;
+use crate::stream::KvStore;
 use crate::telemetry::{Metrics, UPKEEP};
 
 /// Runs roles until a signal or until a component fails, then drains under the configured deadline.
@@ -105,6 +107,7 @@ struct Built {
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
     types: Arc<EventTypes>,
+    fingerprint: String,
 }
 
 impl Built {
@@ -129,7 +132,8 @@ impl Built {
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, doors, inlet, graphs, types: rules.types })
+        let fingerprint = rules.fingerprint();
+        Ok(Self { parts, doors, inlet, graphs, types: rules.types, fingerprint })
     }
 
     async fn serve(
@@ -138,7 +142,7 @@ impl Built {
         ports: Ports,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { parts, doors, inlet, graphs, types } = self;
+        let Self { parts, doors, inlet, graphs, types, fingerprint } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let console = Admin {
@@ -185,6 +189,17 @@ impl Built {
         });
         let token = stages.watchers.token();
         stages.watchers.spawn("the keys", doors.follow(token));
+        let identity = Identity {
+            host: host_name(),
+            fingerprint,
+            admin: admin_address.to_string(),
+            started_ms: clock::now_ms(),
+        };
+        let bucket = KvStore::jobs(parts.log.nats().clone(), 1).await;
+        let (draining, token) = (stages.listeners.token(), stages.watchers.token());
+        let name = worker_name(settings);
+        let announcing = announce(bucket, name, identity, parts.clone(), draining, token);
+        stages.watchers.spawn("the announcement to the fleet", announcing);
         let token = stages.watchers.token();
         stages.watchers.spawn("metrics", every(UPKEEP, token, move || metrics.upkeep()));
         if parts.roles.has(Role::Gateway) {

@@ -111,11 +111,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         weir doctor\n  \
         weir doctor --nats-url nats://nats.internal:4222 --json\n  \
-        WEIR_NATS__MONITOR_URL=http://nats.internal:8222 weir doctor --nats-url nats://nats.internal:4222\n\n\
+        WEIR_NATS__MONITOR_URL=http://nats.internal:8222 weir doctor --nats-url nats://nats.internal:4222\n  \
+        weir doctor --fleet\n\n\
+        With --fleet it shows every process that works on the server's log, and what is wrong with the whole; whom\n\
+        NATS does not reach is not among them, and whoever was killed is for eight seconds more.\n\
         Ends with 1 if something does not keep its promise; each line says what to do.")]
     Doctor {
         #[command(flatten)]
         settings: SettingsArguments,
+        /// Show all processes that share the work on this server's log
+        #[arg(long)]
+        fleet: bool,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,

@@ -7,6 +7,7 @@ mod arguments;
 mod doctor;
 mod explain;
 mod explain_text;
+mod fleet;
 mod generation;
 mod generation_id;
 mod job;

@@ -10,7 +10,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
-use super::{doctor, job, reconcile, status, wal};
+use super::{doctor, fleet, job, reconcile, status, wal};
 use crate::app::{self, Reconciling, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
@@ -44,9 +44,13 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&block_on(status::fetch(&admin_url, json))?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor { settings, json } => {
+        Command::Doctor { settings, fleet, json } => {
             let settings = effective(&settings)?.settings;
-            let (text, all_well) = block_on(doctor::examine(&settings, json))?;
+            let (text, all_well) = if fleet {
+                block_on(fleet::examine(&settings, json))?
+            } else {
+                block_on(doctor::examine(&settings, json))?
+            };
             print(&text)?;
             Ok(well(all_well))
         }

@@ -18,6 +18,7 @@ mod durability;
 mod edge;
 mod failed_events;
 mod faults;
+mod fleet;
 mod fuzzed;
 mod http;
 mod job_commands;
