@@ -5,6 +5,7 @@
 mod admin;
 mod arguments;
 mod doctor;
+mod doctor_copies;
 mod explain;
 mod explain_text;
 mod generation;
@@ -20,6 +21,7 @@ mod run;
 mod status;
 mod status_graphs;
 mod status_text;
+mod streams;
 mod table;
 mod wal;
 
@@ -40,3 +42,4 @@ pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;
 pub use parked_text::ParkedView;
 pub use run::run;
+pub use streams::StreamsCommand;
