@@ -107,7 +107,7 @@ impl Graphs {
             Box::pin(graphs.serve(settings, layout, wire, tending)).await?;
         }
         let control = wire.open("jobs control").await?;
-        let shelf = KvStore::jobs(control.nats().clone(), 1).await;
+        let shelf = KvStore::jobs(control.nats().clone(), settings.nats.replicas).await;
         let name = worker_name(settings);
         if let Some(images) = graphs.part.images.clone().filter(|_| !graphs.owns_graphs()) {
             let generations = graphs.part.generations.clone();

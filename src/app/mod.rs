@@ -1,7 +1,7 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
+//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `streams`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
 //! commands of those names.
 
 mod admin;
@@ -38,6 +38,7 @@ mod rules;
 mod serving;
 mod signals;
 mod status;
+mod streams;
 mod tasks;
 mod tending;
 mod wal;
@@ -55,4 +56,5 @@ pub use process::run;
 pub use reconcile::{Reconciling, reconcile};
 pub use roles::{Role, Roles};
 pub use status::Snapshot;
+pub use streams::make_streams;
 pub use wal::{export, verify, wal_status};

@@ -195,7 +195,7 @@ impl Built {
             admin: admin_address.to_string(),
             started_ms: clock::now_ms(),
         };
-        let bucket = KvStore::jobs(parts.log.nats().clone(), 1).await;
+        let bucket = KvStore::jobs(parts.log.nats().clone(), settings.nats.replicas).await;
         let (draining, token) = (stages.listeners.token(), stages.watchers.token());
         let name = worker_name(settings);
         let announcing = announce(bucket, name, identity, parts.clone(), draining, token);

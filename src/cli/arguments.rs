@@ -14,6 +14,7 @@ use super::job::{
 use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
+use super::streams::StreamsCommand;
 use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
@@ -126,6 +127,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+
+    /// Make the streams and buckets in NATS
+    #[command(subcommand)]
+    Streams(StreamsCommand),
 
     /// Make and check the database of a generation in ArangoDB
     #[command(subcommand)]

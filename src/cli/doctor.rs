@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::doctor_copies::copies_text;
 use super::status;
 use crate::app::{self, Report};
 use crate::config::Settings;
@@ -47,6 +48,7 @@ fn text(report: &Report) -> String {
         "nats-server {} at {}\nsyncs       {}\n",
         report.server_version, report.url, report.sync
     );
+    text.push_str(&copies_text(&report.copies, report.promise.as_ref()));
     if let Some(version) = &report.arango_version {
         text.push_str(&format!("ArangoDB    {version}\n"));
     }
@@ -70,6 +72,8 @@ mod tests {
             url: "nats://127.0.0.1:4222".to_owned(),
             server_version: "2.15.1".to_owned(),
             sync: "every 2m0s".to_owned(),
+            copies: Vec::new(),
+            promise: None,
             arango_version: Some("3.12.7-2".to_owned()),
             findings: vec![finding],
         };
@@ -83,6 +87,8 @@ mod tests {
             url: report.url.clone(),
             server_version: report.server_version.clone(),
             sync: report.sync.clone(),
+            copies: Vec::new(),
+            promise: None,
             arango_version: None,
             findings: Vec::new(),
         }

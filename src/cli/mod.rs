@@ -5,6 +5,7 @@
 mod admin;
 mod arguments;
 mod doctor;
+mod doctor_copies;
 mod explain;
 mod explain_text;
 mod fleet;
@@ -21,6 +22,7 @@ mod run;
 mod status;
 mod status_graphs;
 mod status_text;
+mod streams;
 mod table;
 mod wal;
 
@@ -41,3 +43,4 @@ pub use migrate::MigrateCommand;
 pub use parked::ParkedCommand;
 pub use parked_text::ParkedView;
 pub use run::run;
+pub use streams::StreamsCommand;

@@ -54,6 +54,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&text)?;
             Ok(well(all_well))
         }
+        Command::Streams(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Migrate(command) => {
             let settings = effective(command.settings())?.settings;
             let (text, all_well) = block_on(command.run(&settings))?;

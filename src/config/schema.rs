@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Address,
     /// `nats://host:port`, several with commas between; without a user.
     NatsUrl,
-    /// `http://host:port`, without a path.
+    /// `http://host:port`, without a path; several with commas between.
     MonitorUrl,
     /// `http://` or `https://` and a host, perhaps a port; without a user or a path.
     HttpUrl,
@@ -133,6 +133,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
     field("nats.max_bytes", Kind::Size(64 * MIB, 1024 * TIB), Default::Number(32 * GIB)),
+    // A cluster survives the loss of fewer than half of them.
+    field("nats.replicas", Kind::Count(1, 5), Default::Number(1)),
     field("nats.user", Kind::Text, Default::None),
     field("nats.password", Kind::Secret, Default::None),
     field("nats.password_file", Kind::Path, Default::None),

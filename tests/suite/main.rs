@@ -10,6 +10,7 @@ mod arango_store;
 mod arango_wire;
 mod architecture;
 mod attacks;
+mod cluster;
 mod commands;
 mod conformance;
 mod degrade;

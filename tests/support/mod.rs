@@ -3,6 +3,7 @@
 pub mod arango;
 pub mod arango_store;
 pub mod client;
+pub mod cluster;
 pub mod described;
 pub mod events;
 pub mod faults;

@@ -32,12 +32,13 @@ pub async fn census(settings: &Settings, url: &str) -> anyhow::Result<Census> {
     tokio::time::timeout(CONNECT_DEADLINE, nats.connected()).await.with_context(|| {
         format!("no NATS server at {url} lets us in: is it running, and is the login right?")
     })?;
-    let view = Generations::new(KvStore::new(nats.clone(), 1).await, None).read().await;
+    let replicas = settings.nats.replicas;
+    let view = Generations::new(KvStore::new(nats.clone(), replicas).await, None).read().await;
     let active = view.ok().and_then(|view| {
         let active = view.active_id();
         view.generations.get(&active).map(|record| record.fingerprint.clone())
     });
-    let told = KvStore::jobs(nats, 1).await.entries_with_times(MEMBER).await?;
+    let told = KvStore::jobs(nats, replicas).await.entries_with_times(MEMBER).await?;
     let (mut members, mut unreadable) = (Vec::new(), Vec::new());
     for (key, (value, stored_ms)) in told {
         match serde_json::from_slice::<Member>(&value) {
