@@ -17,8 +17,7 @@ LOCKED = re.compile(r"^[!*]")
 GONE = ("etc/ssh/ssh_host_*", "root/.ssh/authorized_keys", "home/*/.ssh/authorized_keys", "var/lib/systemd/random-seed",
         "run/weir/*", "root/.bash_history", "var/lib/apt/lists/*", "var/lib/weir/*", "var/lib/nats/*", "etc/shadow-")
 # Path, mode, owner and group.
-MODES = (("etc/weir/weir.toml", 0o640, 0, 851), ("etc/weir/secrets.toml", 0o640, 0, 851),
-         ("etc/nats/nats.conf", 0o640, 0, 852), ("etc/weir/image.json", 0o644, 0, 0),
+MODES = (("etc/weir/weir.toml", 0o640, 0, 851), ("etc/nats/nats.conf", 0o640, 0, 852), ("etc/weir/image.json", 0o644, 0, 0),
          ("var/lib/weir", 0o750, 851, 851), ("var/lib/nats", 0o750, 852, 852),
          ("usr/local/bin/weir", 0o755, 0, 0), ("usr/local/bin/nats-server", 0o755, 0, 0))
 
@@ -38,8 +37,8 @@ class Tree:
         else:
             self.screen.good(what)
 
-    def files(self):
-        for place in OURS:
+    def files(self, *places):
+        for place in places:
             for path in (self.root / place).rglob("*"):
                 if path.is_file() and not path.is_symlink():
                     yield path
@@ -54,12 +53,12 @@ class Tree:
                    [name for name, password, *_ in fields if not LOCKED.match(password)])
 
     def keys(self):
-        self.check("no private key lies in it", [self.shown(path) for path in self.files()
+        self.check("no private key lies in it", [self.shown(path) for path in self.files(*OURS)
                                                  if PRIVATE_KEY.search(path.read_bytes())])
 
     def traces(self):
         left = [self.shown(path) for pattern in GONE for path in self.root.glob(pattern)]
-        left += [self.shown(path) for path in (self.root / "var/log").rglob("*") if path.is_file() and path.stat().st_size]
+        left += [self.shown(path) for path in self.files("var/log") if path.stat().st_size]
         if (self.root / "etc/machine-id").read_bytes():
             left.append("/etc/machine-id")
         self.check("no trace of the build: host keys, machine id, seeds, logs, package lists, data", left)
