@@ -3,6 +3,7 @@
 import http.client
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,11 @@ ANSWER_DEADLINE = 15.0
 TELL_EVERY = 15.0
 MOST_EXPOSED = 2.0
 GATEWAY, API = 8080, 8081
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MACHINES = {
+    "emulated": ["-accel", "tcg,thread=multi", "-cpu", "max"],
+    "kvm": ["-accel", "kvm", "-cpu", "host"],
+}
 
 EVENTS = [
     {"eventId": "o-1", "userId": "ann", "itemId": "tea", "eventType": "purchased"},
@@ -41,8 +47,8 @@ def free_port():
 class Node:
     """One boot of the disk."""
 
-    def __init__(self, work, number, screen):
-        self.work, self.screen = pathlib.Path(work), screen
+    def __init__(self, work, machine, number, screen):
+        self.work, self.machine, self.screen = pathlib.Path(work), machine, screen
         self.console, self.probe = self.work / f"console-{number}.log", self.work / f"probe-{number}.log"
         self.ports = {GATEWAY: free_port(), API: free_port()}
         self.key = None
@@ -60,7 +66,7 @@ class Node:
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{inner}" for inner, port in self.ports.items())
         return [
             "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
-            "-accel", "kvm", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2G",
+            *MACHINES[self.machine], "-smp", "2", "-m", "2G",
             "-kernel", self.work / "kernel", "-initrd", self.work / "initrd",
             "-append", "root=/dev/vda rw console=ttyS0 systemd.show_status=1",
             "-drive", f"file={self.work / 'disk'},if=virtio,format=raw,cache=writeback",
@@ -96,7 +102,7 @@ class Node:
 
     def last_lines(self, count):
         try:
-            lines = self.console.read_text(errors="replace").splitlines()
+            lines = COLOURS.sub("", self.console.read_text(errors="replace")).splitlines()
         except OSError:
             return ""
         return "\n".join("    " + line for line in [line for line in lines if line.strip()][-count:])
@@ -141,8 +147,8 @@ class Node:
 class Proof:
     """The two boots, and what is asked of each."""
 
-    def __init__(self, work, screen):
-        self.work, self.screen = work, screen
+    def __init__(self, work, machine, screen):
+        self.work, self.machine, self.screen = work, machine, screen
         self.failures = 0
 
     def check(self, holds, good, bad):
@@ -181,8 +187,8 @@ class Proof:
         self.check(ours and max(ours.values()) <= MOST_EXPOSED,
                    "exposure: " + ", ".join(f"{unit} {level}" for unit, level in exposed.items()),
                    f"more exposed than {MOST_EXPOSED}: {ours}")
-        memory = (text.split() for text in told("memory"))
-        self.screen.line("  memory: " + ", ".join(f"{unit} {int(used) >> 20} MiB" for unit, used in memory if used.isdigit()))
+        memory = [text.split() for text in told("memory")]
+        self.screen.line("  memory: " + ", ".join(f"{unit} {int(used) >> 20} MiB" for unit, used in memory))
         for text in told("startup"):
             self.screen.line(f"  {text}")
 
@@ -198,7 +204,7 @@ class Proof:
 
     def first(self):
         self.screen.heading("The first boot")
-        with Node(self.work, 1, self.screen) as node:
+        with Node(self.work, self.machine, 1, self.screen) as node:
             facts = self.come_up(node)
             self.send_and_read(node)
             node.send(LAST)
@@ -209,9 +215,9 @@ class Proof:
 
     def second(self, before):
         self.screen.heading("The second boot")
-        with Node(self.work, 2, self.screen) as node:
+        with Node(self.work, self.machine, 2, self.screen) as node:
             facts = self.come_up(node)
-            self.check(machine(facts) == machine(before), "it is the machine that it was", "it has another machine id")
+            self.check(machine_id(facts) == machine_id(before), "it is the machine that it was", "it has another machine id")
             wanted = {user: {event["eventId"] for event in [*EVENTS, LAST] if event["userId"] == user}
                       for user in ("ann", "bob", "cid")}
             node.wait("all events", READ_DEADLINE, lambda: all(node.history(user) == ids for user, ids in wanted.items()))
@@ -220,7 +226,7 @@ class Proof:
             self.check(item == "cup", "bob is recommended the cup again", f"bob is recommended {item}")
 
 
-def machine(facts):
+def machine_id(facts):
     return next(text for name, text in facts if name == "machine")
 
 
@@ -234,7 +240,7 @@ def recommended(node):
 
 def main():
     screen = Screen()
-    proof = Proof(sys.argv[1], screen)
+    proof = Proof(*sys.argv[1:3], screen)
     try:
         proof.second(proof.first())
     except Trouble as trouble:
