@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod pulse;
 pub mod secret;
 
 pub mod event;
@@ -29,6 +30,7 @@ pub mod replay;
 
 pub mod broker;
 pub mod http;
+pub mod systemd;
 pub mod telemetry;
 
 pub mod app;

@@ -556,3 +556,19 @@ pub const KEY_SECRETS: usize = 3;
 
 /// Keys of a set (JWKS) that are taken: issuers have two or three.
 pub const JWKS_KEYS: usize = 100;
+
+/// How often a loop that only waits shows a sign of life: twice within the shortest patience that anybody needs.
+pub const PULSE_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How much longer a start may take from the moment at which it is told to live: several times the longest pause
+/// between two tellings.
+pub const START_EXTENSION: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Longest time that reading files at a start counts as being alive: some hundred GiB from a slow disk.
+pub const START_LONGEST: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// How often readiness and signs of life are looked at for systemd: a unit that waits for this one loses no more.
+pub const VIGIL_PERIOD: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What an end may take beside the deadlines of requests and of the relay: a snapshot of a large graph, and the log.
+pub const STOP_SPARE: std::time::Duration = std::time::Duration::from_mins(1);

@@ -237,7 +237,8 @@ impl Graphs {
 
 /// Tells operators which process runs a job, and differs between any two.
 fn worker_name(settings: &Settings) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
     let host: String =
         host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     let port = settings.admin.listen.rsplit(':').next().unwrap_or_default();

@@ -34,3 +34,4 @@ mod roles;
 mod secrets;
 mod stream;
 mod tls;
+mod units;
