@@ -27,6 +27,8 @@ pub mod query;
 pub mod relay;
 pub mod replay;
 
+pub mod secrets;
+
 pub mod broker;
 pub mod http;
 pub mod telemetry;
