@@ -28,6 +28,8 @@ pub mod query;
 pub mod relay;
 pub mod replay;
 
+pub mod secrets;
+
 pub mod broker;
 pub mod http;
 pub mod systemd;

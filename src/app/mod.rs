@@ -1,7 +1,7 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
+//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `wal`, `reconcile`, `migrate`, `parked`, `secrets` and `explain` serve the
 //! commands of those names.
 
 mod admin;
@@ -36,6 +36,7 @@ mod ready;
 mod reconcile;
 mod roles;
 mod rules;
+mod secrets;
 mod serving;
 mod signals;
 mod status;
@@ -54,5 +55,6 @@ pub use parked::{Done, Found, Shelf};
 pub use process::run;
 pub use reconcile::{Reconciling, reconcile};
 pub use roles::{Role, Roles};
+pub use secrets::{Folder, fetch_secrets, follow_secrets};
 pub use status::Snapshot;
 pub use wal::{export, verify, wal_status};

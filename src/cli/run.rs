@@ -103,6 +103,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let how = Reconciling { plan, include_erased };
             Ok(well(block_on(reconcile::reconcile(&settings, how, json))?))
         }
+        Command::Secrets(command) => {
+            let (text, code) = block_on(command.run())?;
+            print(&text)?;
+            Ok(code)
+        }
         Command::Config(ConfigCommand::Show { settings, json }) => {
             let effective = effective(&settings)?;
             if json {
