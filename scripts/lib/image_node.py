@@ -178,6 +178,10 @@ class Proof:
             self.screen.line("\n".join(told("journal")))
         self.check(told("state") == ["running"] and not failed, "the system runs, and no unit has failed",
                    f"the system is {', '.join(told('state'))}; failed: {', '.join(failed) or 'none'}")
+        kinds = [text.split()[0] for text in told("fetched")]
+        self.check(kinds == ["tmpfs"] and told("operators") == ["with the token: yes, with another: no"],
+                   f"the token of operators is fetched at boot into memory ({told('fetched')[0]}), and asked for",
+                   f"secrets: {told('fetched')}; operators {told('operators')}")
         active = [text.split() for text in told("active")]
         self.check(all(state == "active" and restarts == "0" for _, state, restarts in active),
                    f"active, and never restarted: {', '.join(unit for unit, *_ in active)}",
