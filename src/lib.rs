@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod pulse;
 pub mod secret;
 
 pub mod event;
@@ -27,8 +28,11 @@ pub mod query;
 pub mod relay;
 pub mod replay;
 
+pub mod secrets;
+
 pub mod broker;
 pub mod http;
+pub mod systemd;
 pub mod telemetry;
 
 pub mod app;

@@ -563,3 +563,58 @@ pub const KEY_SECRETS: usize = 3;
 
 /// Keys of a set (JWKS) that are taken: issuers have two or three.
 pub const JWKS_KEYS: usize = 100;
+
+/// How often a loop that only waits shows a sign of life: twice within the shortest patience that anybody needs.
+pub const PULSE_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How much longer a start may take from the moment at which it is told to live: several times the longest pause
+/// between two tellings.
+pub const START_EXTENSION: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Longest time that reading files at a start counts as being alive: some hundred GiB from a slow disk.
+pub const START_LONGEST: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// How often readiness and signs of life are looked at for systemd: a unit that waits for this one loses no more.
+pub const VIGIL_PERIOD: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What an end may take beside the deadlines of requests and of the relay: a snapshot of a large graph, and the log.
+pub const STOP_SPARE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// How often a secret is looked at where it is kept, unless the plan says otherwise: a rotation counts within minutes.
+pub const SECRETS_EVERY: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// Shortest wait between two looks at a secret, whatever its lease says.
+pub const SECRETS_LEAST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// First and longest wait after a failure that may pass by itself.
+pub const SECRETS_RETRY: (std::time::Duration, std::time::Duration) =
+    (std::time::Duration::from_secs(1), std::time::Duration::from_mins(1));
+
+/// First and longest wait after a failure that somebody has to mend: what was just made (a role, a policy) may take
+/// some seconds until it is known everywhere, and after that nothing hurries.
+pub const SECRETS_PERSON: (std::time::Duration, std::time::Duration) =
+    (std::time::Duration::from_secs(5), std::time::Duration::from_mins(5));
+
+/// Longest wait for one answer of a keeper of secrets.
+pub const SECRETS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Longest wait for one answer of the machine's own metadata, which is near or not there.
+pub const SECRETS_NEAR_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Largest answer of a keeper of secrets, in bytes (inclusive): Vault's own limit of an entry.
+pub const SECRETS_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Largest plan of secrets, in bytes (inclusive).
+pub const SECRETS_PLAN_BYTES: usize = 256 * 1024;
+
+/// Most secrets of a plan (inclusive): each is asked for by itself, all at once.
+pub const SECRETS_WANTED: usize = 100;
+
+/// Longest name of a secret, in bytes (inclusive): it becomes a file's name.
+pub const SECRETS_NAME_BYTES: usize = 100;
+
+/// How long before their end keys of AWS are replaced: as its own tools do.
+pub const SECRETS_KEYS_EARLY: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// How often a process looks at the files of its secrets for a change.
+pub const SECRET_LOOK: std::time::Duration = std::time::Duration::from_secs(2);

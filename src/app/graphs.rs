@@ -244,8 +244,14 @@ pub(super) fn worker_name(settings: &Settings) -> String {
 
 /// The machine's name, of letters, digits and hyphens alone.
 pub(super) fn host_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+    let system = rustix::system::uname();
+    system
+        .nodename()
+        .to_string_lossy()
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect()
 }
 
 /// Makes the first generation if there is none, as soon as that can be done; then waits for the end.

@@ -22,12 +22,14 @@ use crate::config::Settings;
 use crate::generation::{GenerationId, Generations, Record, View};
 use crate::projection::Projection;
 use crate::projector::{self, Decoder, MemoryGraph, MemoryProjector};
+use crate::pulse::Pulse;
 
 /// A graph in memory, as others see it.
 #[derive(Clone)]
 pub(super) struct ImagePart {
     pub graph: MemoryGraph,
     pub status: Arc<projector::Status>,
+    pub pulse: Pulse,
     pub rules: Rules,
     pub fingerprint: String,
 }
@@ -261,6 +263,7 @@ impl ImageKeeper {
         let part = ImagePart {
             graph,
             status: projector.status(),
+            pulse: projector.pulse(),
             fingerprint: projector.fingerprint().to_string(),
             rules,
         };

@@ -1,7 +1,8 @@
 //! Composition: settings become components, components become roles.
 //!
 //! The only place where components meet. `process` runs any set of roles out of `inlet` and `graphs`, which
-//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `streams`, `wal`, `reconcile`, `migrate`, `parked` and `explain` serve the
+//! talk to the log through a `wire`; `documents` serves what `describe` says of it all; `doctor`, `streams`, `wal`, `reconcile`, `migrate`, `parked`,
+//! `secrets`, `fleet` and `explain` serve the
 //! commands of those names.
 
 mod admin;
@@ -21,6 +22,7 @@ mod graph_status;
 mod graphs;
 mod ground;
 mod guard;
+mod herald;
 mod images;
 mod inlet;
 mod jobs;
@@ -29,12 +31,14 @@ mod lock;
 mod migrate;
 mod options;
 mod parked;
+mod ports;
 mod process;
 mod readers;
 mod ready;
 mod reconcile;
 mod roles;
 mod rules;
+mod secrets;
 mod serving;
 mod signals;
 mod status;
@@ -55,6 +59,7 @@ pub use parked::{Done, Found, Shelf};
 pub use process::run;
 pub use reconcile::{Reconciling, reconcile};
 pub use roles::{Role, Roles};
+pub use secrets::{Folder, fetch_secrets, follow_secrets};
 pub use status::Snapshot;
 pub use streams::make_streams;
 pub use wal::{export, verify, wal_status};

@@ -10,6 +10,7 @@ use super::rules::Rules;
 use crate::config::{EventTypeSettings, Settings};
 use crate::event::{Declared, EventTypes};
 use crate::http::{BodyBudget, BodyLimits, ForwardedBy, Proxies, ServeOptions, TlsFiles};
+use crate::pulse::Pulse;
 use crate::store::arango::ArangoOptions;
 use crate::store::arango::schema::Target;
 use crate::stream::{Credentials, NatsOptions};
@@ -139,6 +140,11 @@ pub(super) fn serve(settings: &Settings, name: &'static str) -> ServeOptions {
         max_connections: from.max_connections,
         max_connections_per_peer: from.max_connections_per_peer,
         proxies: proxies(settings),
+        pulse: Pulse::new(if name == "admin" {
+            "the admin listener"
+        } else {
+            "the public listener"
+        }),
         ..ServeOptions::default()
     }
 }

@@ -16,9 +16,11 @@ use super::doors::Doors;
 use super::fleet::{Identity, announce};
 use super::graphs::{Graphs, host_name, worker_name};
 use super::guard::Guard;
+use super::herald::Herald;
 use super::inlet::Inlet;
 use super::lock::lock;
 use super::options::{self, Layout};
+use super::ports::Ports;
 use super::roles::{Role, Roles};
 use super::rules::Rules;
 use super::signals::stop_on_signals;
@@ -32,51 +34,33 @@ use crate::clock;
 use crate::config::Settings;
 use crate::event::EventTypes;
 use crate::gateway::Gateway;
-use crate::http::{App, Bound, Cors, Tls, TlsFiles, bind, serve};
+use crate::http::{App, Cors, serve};
 use crate::query::Query;
 use crate::stream::KvStore;
+use crate::systemd::{Manager, Sockets};
 use crate::telemetry::{Metrics, UPKEEP};
 
 /// Runs roles until a signal or until a component fails, then drains under the configured deadline.
-pub async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
+///
+/// `sockets` are those that systemd hands over; other ports are bound here.
+pub async fn run(mut settings: Settings, roles: Roles, sockets: Sockets) -> anyhow::Result<()> {
+    let herald = Herald::begin(Manager::from_env());
     roles.check(&settings)?;
     files::raise_limit(&settings);
     let stop = stop_on_signals()?;
     let layout = Layout::new(&settings);
     let _lock = lock(&layout, roles)?;
-    let ports = Ports::bind(&settings, roles).await?;
+    let ports = Ports::bind(&mut settings, roles, sockets).await?;
     let broker = start_broker(&settings, &layout, roles).await?;
     let wire = Wire::new(&settings, broker.as_ref());
     let result = match Box::pin(Built::build(&settings, &layout, roles, wire)).await {
-        Ok(built) => Box::pin(built.serve(&settings, ports, stop)).await,
+        Ok(built) => Box::pin(built.serve(&settings, ports, stop, &herald)).await,
         Err(error) => Err(error),
     };
     if let Some(broker) = broker {
         broker.stop().await;
     }
     result
-}
-
-/// The listeners of a process; nobody serves them yet.
-struct Ports {
-    public: Option<Bound>,
-    admin: Bound,
-}
-
-impl Ports {
-    async fn bind(settings: &Settings, roles: Roles) -> anyhow::Result<Self> {
-        let public = match roles.listen(settings) {
-            Some(address) => Some(bind_with(address, options::public_tls(settings)).await?),
-            None => None,
-        };
-        let admin = bind_with(&settings.admin.listen, options::admin_tls(settings)).await?;
-        Ok(Self { public, admin })
-    }
-}
-
-async fn bind_with(address: &str, files: Option<TlsFiles>) -> anyhow::Result<Bound> {
-    let tls = files.map(Tls::load).transpose()?;
-    Ok(bind(address).await?.with_tls(tls))
 }
 
 async fn start_broker(
@@ -141,10 +125,12 @@ impl Built {
         settings: &Settings,
         ports: Ports,
         stop: CancellationToken,
+        herald: &Herald,
     ) -> anyhow::Result<()> {
         let Self { parts, doors, inlet, graphs, types, fingerprint } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
+        let mut pulses = Vec::new();
         let console = Admin {
             parts: parts.clone(),
             metrics: metrics.clone(),
@@ -172,6 +158,7 @@ impl Built {
             let app = public_app(gateway, query, &console, documents, &doors.public)
                 .cors(cors(settings, doors.public.clone()));
             let (options, token) = (options::serve(settings, "public"), stages.listeners.token());
+            pulses.push(options.pulse.clone());
             stages.listeners.spawn("the public listener", async move {
                 serve(bound, app, options, token).await;
             });
@@ -184,6 +171,7 @@ impl Built {
         }
         let app = App::new(console.admin_routes(guard).merge(jobs).merge(admin_documents));
         let (options, token) = (options::serve(settings, "admin"), stages.watchers.token());
+        pulses.push(options.pulse.clone());
         stages.watchers.spawn("the admin listener", async move {
             serve(ports.admin, app, options, token).await;
         });
@@ -215,11 +203,13 @@ impl Built {
             nats = parts.wire.url(),
             "weir is up"
         );
+        herald.watch(parts.clone(), stages.listeners.token(), pulses);
 
         let ended = tokio::select! {
             () = stop.cancelled() => None,
             ended = stages.first_ended() => Some(ended),
         };
+        herald.stopping(settings.drain_deadline);
         drain(stages, &parts).await;
         match ended {
             None => Ok(()),

@@ -150,8 +150,8 @@ impl Keeper {
             .split_first()
             .ok_or_else(|| io::Error::other("the launcher is empty"))?;
         let mut command = Command::new(program);
-        for secret in secret_variables() {
-            command.env_remove(secret);
+        for withheld in withheld_variables() {
+            command.env_remove(withheld);
         }
         command
             .args(first)
@@ -202,13 +202,17 @@ impl Keeper {
     }
 }
 
-/// Our own variables and the way to systemd's credentials, which hold secrets and are not for the child.
-fn secret_variables() -> impl Iterator<Item = OsString> {
+/// Variables that are not for the child: our own and the way to systemd's credentials, which hold secrets, and
+/// those by which systemd and weir speak, or it would be taken for weir.
+fn withheld_variables() -> impl Iterator<Item = OsString> {
     let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| {
-        let name = name.to_string_lossy();
-        name.starts_with("WEIR_") || name == "CREDENTIALS_DIRECTORY"
-    })
+    names.filter(|name| is_withheld(&name.to_string_lossy()))
+}
+
+fn is_withheld(name: &str) -> bool {
+    let beginnings = ["WEIR_", "LISTEN_", "WATCHDOG_"];
+    let names = ["CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"];
+    beginnings.iter().any(|beginning| name.starts_with(beginning)) || names.contains(&name)
 }
 
 fn pid_of(child: &Child) -> Pid {

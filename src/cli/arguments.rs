@@ -14,6 +14,7 @@ use super::job::{
 use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
+use super::secrets::SecretsCommand;
 use super::streams::StreamsCommand;
 use crate::config::Flag;
 
@@ -168,6 +169,10 @@ pub enum Command {
     /// Look into the write-ahead log of a weir that does not run
     #[command(subcommand)]
     Wal(WalCommand),
+
+    /// Fetch the secrets of this machine from where they are kept, and keep them true
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
 
     /// Show or check the configuration
     #[command(subcommand)]
@@ -492,6 +497,9 @@ mod tests {
         }
         for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
             insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
+        }
+        for verb in ["fetch", "follow", "check"] {
+            insta::assert_snapshot!(format!("help_secrets_{verb}"), help(&["secrets", verb]));
         }
         insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));

@@ -14,6 +14,7 @@ use super::{doctor, fleet, job, reconcile, status, wal};
 use crate::app::{self, Reconciling, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
+use crate::systemd::Sockets;
 use crate::telemetry::{LogOptions, init_logs};
 
 const FAILED: u8 = 1;
@@ -111,6 +112,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let how = Reconciling { plan, include_erased };
             Ok(well(block_on(reconcile::reconcile(&settings, how, json))?))
         }
+        Command::Secrets(command) => {
+            let (text, code) = block_on(command.run())?;
+            print(&text)?;
+            Ok(code)
+        }
         Command::Config(ConfigCommand::Show { settings, json }) => {
             let effective = effective(&settings)?;
             if json {
@@ -131,7 +137,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
 
 fn run_roles(arguments: &impl Given, roles: Roles) -> Result<ExitCode> {
     let settings = prepare(arguments)?;
-    block_on(app::run(settings, roles))?;
+    // Before there are threads: it changes the environment.
+    let sockets = Sockets::from_env()?;
+    block_on(app::run(settings, roles, sockets))?;
     Ok(ExitCode::SUCCESS)
 }
 

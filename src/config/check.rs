@@ -114,7 +114,7 @@ fn suggestion(key: &str, origin: &Origin) -> String {
 }
 
 /// Names the candidate nearest to `word`, or all of a few, or else where to look.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
     let best = candidates
         .clone()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))

@@ -15,8 +15,10 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::nearest;
 pub use check::{Problem, Problems};
 pub use humane::{parse_duration, parse_size};
+pub use schema::file_keys;
 pub use settings::{
     AccessSettings, AdminSettings, ApiSettings, ArangoSettings, EventTypeSettings, GatewaySettings,
     ImageSettings, LogSettings, NatsSettings, ProjectorSettings, QueueSettings, Settings,

@@ -210,3 +210,9 @@ pub(super) fn is_section(key: &str) -> bool {
 pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().filter(|field| field.kind == Kind::Secret).map(|field| field.key)
 }
+
+/// Returns the keys of everything that may be kept in a file of its own: `nats.password` for `nats.password_file`.
+pub fn file_keys() -> impl Iterator<Item = &'static str> {
+    let paths = FIELDS.iter().filter(|field| field.kind == Kind::Path);
+    paths.filter_map(|field| field.key.strip_suffix("_file"))
+}

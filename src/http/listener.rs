@@ -52,6 +52,13 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(HTTP_BACKLOG)
 }
 
+/// Takes a listener that somebody else has bound. Needs a runtime.
+pub fn adopt(listener: std::net::TcpListener) -> io::Result<Bound> {
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok(Bound { listener: TcpListener::from_std(listener)?, tls: None, address })
+}
+
 impl Bound {
     /// Has the listener speak TLS, if `tls` is set, and nothing else then.
     #[must_use]

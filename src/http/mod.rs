@@ -34,7 +34,7 @@ pub use cors::Cors;
 pub use edge::{Answer, App};
 pub use forwarded::{ForwardedBy, Proxies};
 pub use json::json;
-pub use listener::{BindError, Bound, bind};
+pub use listener::{BindError, Bound, adopt, bind};
 pub use problem::{BODY_PROBLEMS, Problem, ProblemError, problem_schema};
 pub use serve::{Drained, ServeOptions, serve};
 pub use tls::Tls;

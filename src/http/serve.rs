@@ -18,7 +18,8 @@ use super::protocol::Protocols;
 use super::session::{Session, service};
 use super::streams::note_panic;
 use super::tls::{Tls, keep_fresh};
-use crate::limits::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER};
+use crate::limits::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_PER_PEER, PULSE_PERIOD};
+use crate::pulse::Pulse;
 use crate::telemetry::names;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
@@ -41,6 +42,8 @@ pub struct ServeOptions {
     pub max_connections_per_peer: usize,
     /// Who may say for whom it asks.
     pub proxies: Proxies,
+    /// What the accept loop shows of being alive.
+    pub pulse: Pulse,
 }
 
 impl Default for ServeOptions {
@@ -53,6 +56,7 @@ impl Default for ServeOptions {
             max_connections: HTTP_CONNECTIONS,
             max_connections_per_peer: HTTP_CONNECTIONS_PER_PEER,
             proxies: Proxies::default(),
+            pulse: Pulse::new("a listener"),
         }
     }
 }
@@ -72,6 +76,7 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: CancellationToken,
 ) -> Drained {
+    let (pulse, mut clock) = (options.pulse.clone(), tokio::time::interval(PULSE_PERIOD));
     let mut server = Server::new(app, bound.tls.clone(), options);
     let mut backoff = FIRST_BACKOFF;
     let mut stopped = pin!(shutdown.cancelled());
@@ -94,6 +99,7 @@ pub async fn serve(
                 }
             },
             Some(ended) = server.tasks.join_next() => server.handle_ended(ended),
+            _ = clock.tick() => pulse.beat(),
             () = &mut fresh => {}
             () = &mut stopped => break,
         }

@@ -19,6 +19,7 @@ use crate::event::{Event, Upcasters};
 use crate::graph::{Digest, Put};
 use crate::limits::{APPLY_AT_ONCE, LOG_RETRY};
 use crate::projection::{Fingerprint, Projection};
+use crate::pulse::Pulse;
 use crate::store::memory::snapshot::Head;
 use crate::store::memory::{Horizon, MemoryStore};
 use crate::stream::{Batch, Epoch, EventLog, Reader, StoredMessage};
@@ -45,6 +46,7 @@ pub struct MemoryProjector {
     projection: Projection,
     fingerprint: Fingerprint,
     status: Arc<Status>,
+    pulse: Pulse,
     options: Options,
     parker: Option<Parker>,
     horizon: Horizon,
@@ -78,6 +80,7 @@ impl MemoryProjector {
             projection,
             fingerprint,
             status,
+            pulse: Pulse::new("a graph in memory"),
             options,
             parker: None,
             horizon,
@@ -104,6 +107,11 @@ impl MemoryProjector {
 
     pub fn status(&self) -> Arc<Status> {
         self.status.clone()
+    }
+
+    /// Returns the sign of life of the loop that feeds the graph.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
@@ -135,7 +143,8 @@ impl MemoryProjector {
         self.status.enter(Phase::Waiting);
         let mut follows = self.graph.follows();
         let begin = *follows.borrow_and_update();
-        let reader = match self.open(begin).await {
+        let pulse = self.pulse.clone();
+        let reader = match pulse.while_waiting(self.open(begin)).await {
             Ok(reader) => reader,
             Err(error) => return wait(&error).await,
         };
@@ -189,7 +198,8 @@ impl MemoryProjector {
             }
             let waiting = self.status.phase() == Phase::Waiting;
             let patience = if waiting { LOG_RETRY } else { self.options.snapshot_every };
-            let Ok(read) = tokio::time::timeout(patience, reader.next()).await else {
+            let next = tokio::time::timeout(patience, reader.next());
+            let Ok(read) = self.pulse.while_waiting(next).await else {
                 if waiting {
                     self.look_ahead(from).await;
                 }
@@ -216,7 +226,7 @@ impl MemoryProjector {
         self.status.pending.store(0, Ordering::Relaxed);
         self.status.enter(Phase::Live);
         loop {
-            tokio::time::sleep(self.options.snapshot_every).await;
+            self.pulse.while_waiting(tokio::time::sleep(self.options.snapshot_every)).await;
             self.note_applied();
             self.snapshot_if_due();
         }
@@ -264,7 +274,7 @@ impl MemoryProjector {
         let mut from = from;
         for part in batch.messages.chunks(APPLY_AT_ONCE) {
             let undecodable = self.apply(part, epoch);
-            let left = self.set_right(part, &undecodable, epoch).await;
+            let left = self.pulse.while_waiting(self.set_right(part, &undecodable, epoch)).await;
             let last = part.last().expect("chunks are never empty").mark();
             self.graph.progress().advance(from, last, &left);
             from = last.sequence + 1;
@@ -376,7 +386,8 @@ impl MemoryProjector {
             return;
         }
         let (store, began) = (self.graph.store.clone(), Instant::now());
-        if tokio::task::spawn_blocking(move || store.raise(horizon)).await.is_err() {
+        let raising = tokio::task::spawn_blocking(move || store.raise(horizon));
+        if self.pulse.while_waiting(raising).await.is_err() {
             // The process ends.
             return;
         }

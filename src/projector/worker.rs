@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Shared;
 use super::item::Item;
 use super::place::Place;
-use crate::limits::{BATCH_PATIENCE, LOG_RETRY};
+use crate::limits::{BATCH_PATIENCE, LOG_RETRY, PULSE_PERIOD};
+use crate::pulse::Pulse;
 use crate::store::Store;
 use crate::stream::{
     Delivery, Epoch, EventLog, ReadError, Retried, RetryQueue, WorkOptions, WorkQueue,
@@ -26,6 +27,7 @@ pub(super) struct Worker<S> {
     pub source: Source,
     /// Most messages in hand.
     pub most: usize,
+    pub pulse: Pulse,
 }
 
 /// Where a worker's messages come from.
@@ -48,10 +50,10 @@ impl<S: Store> Worker<S> {
             let (mut queue, epoch) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                opened = self.open() => opened,
+                opened = self.pulse.while_waiting(self.open()) => opened,
             };
             self.follow(&mut queue, &epoch, &stop).await;
-            queue.release().await;
+            self.pulse.while_waiting(queue.release()).await;
         }
     }
 
@@ -78,12 +80,17 @@ impl<S: Store> Worker<S> {
         let answers = queue.answers();
         let mut going = FuturesUnordered::new();
         let (mut in_hand, mut began) = (0, Instant::now());
+        let mut clock = tokio::time::interval(PULSE_PERIOD);
         loop {
             let room = self.most - in_hand;
             let turn = began + if in_hand > 0 { BATCH_PATIENCE } else { Duration::ZERO };
             let deliveries = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                _ = clock.tick() => {
+                    self.pulse.beat();
+                    continue;
+                }
                 Some(count) = going.next() => {
                     in_hand -= count;
                     continue;

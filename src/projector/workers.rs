@@ -15,8 +15,12 @@ use super::revive::revive;
 use super::worker::{Source, Worker};
 use super::worker_status::WorkerStatus;
 use crate::projection::Projection;
+use crate::pulse::Pulse;
 use crate::store::Store;
 use crate::stream::{EventLog, KvStore, OpenIds, Parked, RetryQueue, WorkOptions};
+
+/// What a worker's sign of life is called.
+const NAME: &str = "a worker";
 
 /// How workers share the work of a generation.
 #[derive(Debug, Clone)]
@@ -51,6 +55,8 @@ pub struct Workers<S> {
     queues: Queues,
     options: WorkerOptions,
     aside_task: AsideTask,
+    /// One a worker, that of RETRY last.
+    pulses: Vec<Pulse>,
 }
 
 /// Tells of workers while they run, and after.
@@ -59,6 +65,8 @@ pub struct WorkersHandle {
     pub status: Arc<WorkerStatus>,
     pub gate: Arc<Gate>,
     pub place: Arc<Place>,
+    /// What each worker shows of being alive.
+    pub pulses: Vec<Pulse>,
 }
 
 impl<S: Store> Workers<S> {
@@ -81,8 +89,13 @@ impl<S: Store> Workers<S> {
             log_consumer(generation, &options),
             status.clone(),
         ));
-        let handle =
-            WorkersHandle { status: status.clone(), gate: gate.clone(), place: place.clone() };
+        let pulses = pulses_of(options.workers);
+        let handle = WorkersHandle {
+            status: status.clone(),
+            gate: gate.clone(),
+            place: place.clone(),
+            pulses: pulses.clone(),
+        };
         let shared = Arc::new(Shared {
             generation,
             store,
@@ -93,7 +106,7 @@ impl<S: Store> Workers<S> {
             status,
             ack_wait: options.ack_wait,
         });
-        (Self { shared, place, queues, options, aside_task }, handle)
+        (Self { shared, place, queues, options, aside_task, pulses }, handle)
     }
 
     /// Only takes what comes back from RETRY, for a store that is fed from the log in another way.
@@ -101,27 +114,28 @@ impl<S: Store> Workers<S> {
         let Self { shared, queues, options, aside_task, .. } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
         let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
-        Worker { shared, source: Source::Retry(Box::new(queues.retry)), most: options.batch }
-            .run(stop)
-            .await;
+        let (source, most) = (Source::Retry(Box::new(queues.retry)), options.batch);
+        Worker { shared, source, most, pulse: Pulse::new(NAME) }.run(stop).await;
         aside.await.ok();
         reviver.await.ok();
     }
 
     /// Works until told to stop. What is then in hand goes back, for others to take at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { shared, place, queues, options, aside_task } = self;
+        let Self { shared, place, queues, options, aside_task, pulses } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
         let keeper = tokio::spawn(place.clone().keep(stop.clone()));
         let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
         let consumer = log_consumer(shared.generation, &options);
-        let worker = |source| Worker { shared: shared.clone(), source, most: options.batch };
         let fresh = (0..options.workers).map(|_| {
             let (log, consumer) = (queues.reading.clone(), consumer.clone());
-            worker(Source::Log { log, consumer, place: place.clone() })
+            Source::Log { log, consumer, place: place.clone() }
         });
-        let again = worker(Source::Retry(Box::new(queues.retry.clone())));
-        let running = fresh.chain([again]).map(|worker| tokio::spawn(worker.run(stop.clone())));
+        let again = Source::Retry(Box::new(queues.retry.clone()));
+        let running = fresh.chain([again]).zip(pulses).map(|(source, pulse)| {
+            let worker = Worker { shared: shared.clone(), source, most: options.batch, pulse };
+            tokio::spawn(worker.run(stop.clone()))
+        });
         join_all(running.collect::<Vec<_>>()).await;
         // The last sender goes with the last worker; what was handed over is still set aside.
         drop(shared);
@@ -135,6 +149,11 @@ impl Queues {
     fn revive(&self, generation: u64, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
         revive(self.retry.clone(), self.control.nats().clone(), generation, stop)
     }
+}
+
+/// One for each worker of fresh events, and one for the worker of RETRY.
+fn pulses_of(workers: usize) -> Vec<Pulse> {
+    (0..=workers).map(|_| Pulse::new(NAME)).collect()
 }
 
 fn log_consumer(generation: u64, options: &WorkerOptions) -> WorkOptions {

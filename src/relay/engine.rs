@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::pulse::Pulse;
 use crate::relay::check::{CheckError, Question, Verdict, check};
 use crate::relay::flight::{Landed, fly};
 use crate::relay::marks::PublishMarks;
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(super) saving: Option<BoxFuture<'static, io::Result<()>>>,
     pub(super) next_save: Instant,
     pub(super) unsaved: bool,
+    pub(super) pulse: Pulse,
     pub(super) status: Status,
     pub(super) status_sender: watch::Sender<Status>,
     pub(super) cursor_sender: watch::Sender<u64>,
@@ -119,6 +121,7 @@ impl Engine {
             saving: None,
             next_save: now,
             unsaved: false,
+            pulse: Pulse::new("the relay"),
             status: Status { cursor, ..Status::default() },
             status_sender,
             cursor_sender,
@@ -128,11 +131,12 @@ impl Engine {
 
     /// Relays until cancelled.
     pub async fn run(&mut self, token: &CancellationToken) {
+        let pulse = self.pulse.clone();
         while !token.is_cancelled() {
             tokio::select! {
                 biased;
                 () = token.cancelled() => return,
-                event = self.turn() => self.handle(event),
+                event = pulse.while_waiting(self.turn()) => self.handle(event),
             }
         }
     }

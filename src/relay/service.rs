@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::pulse::Pulse;
 use crate::relay::engine::Engine;
 use crate::relay::marks_file::MarksFile;
 use crate::relay::status::Status;
@@ -45,6 +46,7 @@ pub struct Relay {
 /// Watches a relay.
 #[derive(Debug, Clone)]
 pub struct Handle {
+    pulse: Pulse,
     status: watch::Receiver<Status>,
     cursor: watch::Receiver<u64>,
 }
@@ -55,7 +57,8 @@ impl Relay {
         let file = MarksFile::new(&options.dir);
         let marks = file.read().map_err(|source| BuildError { dir: options.dir, source })?;
         let (engine, status, cursor) = Engine::new(wal, log, file, marks);
-        Ok((Self { engine, drain: options.drain }, Handle { status, cursor }))
+        let pulse = engine.pulse.clone();
+        Ok((Self { engine, drain: options.drain }, Handle { pulse, status, cursor }))
     }
 
     /// Runs until cancelled, then publishes what is committed under the drain's deadline.
@@ -74,6 +77,11 @@ impl Handle {
     /// Returns the state as it is now.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
+    }
+
+    /// Returns the sign of life of its loop.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Returns a watch of the WAL's sequence through which (inclusive) everything is in the stream. It goes

@@ -35,7 +35,7 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.0.budget.close();
         self.0.queue.close();
-        while let Work::Commit(abandoned) = self.0.queue.take() {
+        while let Work::Commit(abandoned) = self.0.queue.take(&self.0.pulses.writer) {
             drop(abandoned);
         }
         self.0.inbox.stop();
@@ -53,7 +53,7 @@ impl Committer {
         let _closing = Closing(Arc::clone(&self.shared));
         self.get_ready();
         loop {
-            match self.shared.queue.take() {
+            match self.shared.queue.take(&self.shared.pulses.writer) {
                 Work::Commit(batch) => self.commit(batch),
                 Work::Roll => {
                     self.finish_segment();

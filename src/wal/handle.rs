@@ -16,10 +16,11 @@ use super::record::ENTRY_HEADER;
 use super::recover::{Recovered, recover};
 use super::scan::LostRange;
 use super::segment::SyncData;
-use super::shared::{Shared, State};
+use super::shared::{Pulses, Shared, State};
 use super::status::Status;
 use super::tail::{Tail, take};
 use crate::limits::{EVENT_BYTES, WAL_QUEUE_BYTES, WAL_TAIL_BYTES};
+use crate::pulse::Pulse;
 
 /// What an append costs in the queue beyond its entries.
 const APPEND_OVERHEAD: usize = 64;
@@ -171,6 +172,12 @@ impl Wal {
         self.shared().status()
     }
 
+    /// Returns the signs of life of its threads. A disk that does not answer ends them.
+    pub fn pulses(&self) -> [Pulse; 2] {
+        let pulses = &self.shared().pulses;
+        [pulses.writer.clone(), pulses.keeper.clone()]
+    }
+
     /// Refuses appends, commits what is waiting, and returns once all files are closed.
     pub async fn close(&self) {
         self.shared().queue.close();
@@ -208,6 +215,7 @@ fn shared(options: Options, sync: SyncData, recovered: Recovered) -> Shared {
     let Recovered { lock, ledger, next, cursor, damage, hurt } = recovered;
     Shared {
         options,
+        pulses: Pulses::default(),
         sync,
         queue: Queue::default(),
         budget: Semaphore::new(WAL_QUEUE_BYTES),

@@ -99,6 +99,7 @@ impl Keeper {
     pub fn run(mut self) {
         let _stopping = Stopping(Arc::clone(&self.shared));
         loop {
+            self.shared.pulses.keeper.beat();
             let mail = self.shared.inbox.wait();
             self.unsealed.extend(mail.seals);
             let result = self.round(mail.hurry || mail.stop);

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use super::error::AppendError;
 use super::handle::AppendOutcome;
-use crate::limits::WAL_COMMIT_BYTES;
+use crate::limits::{PULSE_PERIOD, WAL_COMMIT_BYTES};
+use crate::pulse::Pulse;
 
 /// An append that waits for its commit.
 pub(super) struct Pending {
@@ -82,10 +83,11 @@ impl Queue {
         self.change(|inner| inner.closed = true);
     }
 
-    /// Waits for work. A commit holds what is waiting, up to `WAL_COMMIT_BYTES` and at least one append.
-    pub fn take(&self) -> Work {
+    /// Waits for work, and shows meanwhile that it only waits. A commit holds what is waiting, up to `WAL_COMMIT_BYTES` and at least one append.
+    pub fn take(&self, pulse: &Pulse) -> Work {
         let mut inner = self.lock();
         loop {
+            pulse.beat();
             if !inner.pending.is_empty() {
                 return Work::Commit(batch(&mut inner.pending));
             }
@@ -96,7 +98,8 @@ impl Queue {
                 return Work::Stop;
             }
             inner.parked = true;
-            inner = self.ready.wait(inner).expect("nothing panics while it holds the queue");
+            let waited = self.ready.wait_timeout(inner, PULSE_PERIOD);
+            (inner, _) = waited.expect("nothing panics while it holds the queue");
             inner.parked = false;
         }
     }

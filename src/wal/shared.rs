@@ -19,6 +19,7 @@ use super::queue::Queue;
 use super::readers::Readers;
 use super::segment::{Segment, SyncData};
 use super::tail::Tail;
+use crate::pulse::Pulse;
 
 /// Everything that changes and is small.
 pub(super) struct State {
@@ -40,8 +41,21 @@ pub(super) struct State {
     pub hurt: bool,
 }
 
+/// What the two threads show of being alive.
+pub(super) struct Pulses {
+    pub writer: Pulse,
+    pub keeper: Pulse,
+}
+
+impl Default for Pulses {
+    fn default() -> Self {
+        Self { writer: Pulse::new("the log's writer"), keeper: Pulse::new("the log's keeper") }
+    }
+}
+
 pub(super) struct Shared {
     pub options: Options,
+    pub pulses: Pulses,
     pub sync: SyncData,
     pub queue: Queue,
     pub budget: Semaphore,

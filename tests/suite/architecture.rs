@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Bounds and the clock stand below everything.
     ("limits", &[]),
     ("clock", &[]),
+    ("pulse", &["limits"]),
     ("secret", &["limits"]),
     // Pure: each only what is below it.
     ("event", &["limits"]),
@@ -20,14 +21,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("describe", &["limits", "event"]),
     // The two logs, which never meet.
     ("stream", &["limits", "secret"]),
-    ("wal", &["limits", "clock"]),
+    ("wal", &["limits", "clock", "pulse"]),
     // What is kept.
     (
         "store",
         &["limits", "clock", "secret", "event", "graph", "projection", "recommend", "telemetry"],
     ),
+    // What is fetched at boot: below everything but the names of what it fetches.
+    ("secrets", &["limits", "clock", "secret", "config"]),
     // The edge and the child process.
-    ("http", &["limits", "describe", "telemetry"]),
+    ("http", &["limits", "pulse", "describe", "telemetry"]),
+    ("systemd", &["limits", "pulse"]),
     ("telemetry", &["limits"]),
     ("broker", &["limits", "telemetry"]),
     // Who may do what.
@@ -49,10 +53,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("generation", &["limits", "clock", "event", "stream"]),
-    ("relay", &["limits", "clock", "event", "stream", "telemetry", "wal"]),
+    ("relay", &["limits", "clock", "pulse", "event", "stream", "telemetry", "wal"]),
     (
         "projector",
-        &["limits", "clock", "event", "graph", "projection", "store", "stream", "telemetry"],
+        &[
+            "limits",
+            "clock",
+            "pulse",
+            "event",
+            "graph",
+            "projection",
+            "store",
+            "stream",
+            "telemetry",
+        ],
     ),
     // Jobs stand above what they drive.
     (
@@ -104,12 +118,15 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rustls", &["http"]),
     ("tokio_rustls", &["http"]),
     ("ipnet", &["http", "config"]),
+    ("listenfd", &["systemd"]),
     ("clap", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("figment", &["config"]),
-    ("reqwest", &["cli", "access", "store", "stream"]),
+    ("reqwest", &["cli", "access", "store", "stream", "secrets"]),
     ("jsonwebtoken", &["access"]),
-    ("sha2", &["access"]),
+    ("sha2", &["access", "secrets"]),
+    ("hmac", &["secrets"]),
+    ("toml", &["secrets"]),
     ("async_compression", &["gateway"]),
     ("arangors", &["store"]),
 ];

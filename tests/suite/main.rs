@@ -36,3 +36,4 @@ mod roles;
 mod secrets;
 mod stream;
 mod tls;
+mod units;

@@ -16,6 +16,7 @@ pub mod proof;
 pub mod seed;
 pub mod site;
 pub mod small_disk;
+pub mod systemd;
 pub mod tls;
 pub mod weir;
 

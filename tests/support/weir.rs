@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use tempfile::TempDir;
 use super::client::{Client, PATIENCE};
 use super::nats::{NatsServer, binary};
 use super::ports::free_port;
+use super::systemd::Heard;
 use super::tls::{Authority, Pair};
 use super::{eventually, holds_within};
 
@@ -31,6 +34,8 @@ pub struct Builder {
     data_dir: Option<PathBuf>,
     flags: Vec<(&'static str, String)>,
     variables: Vec<(String, String)>,
+    /// A socket that somebody else keeps open for its public listener.
+    socket: Option<TcpListener>,
     /// What its clients trust, if the public listener speaks TLS.
     authority: Option<String>,
 }
@@ -43,6 +48,7 @@ pub struct Weir {
     data_dir: PathBuf,
     arguments: Vec<OsString>,
     variables: Vec<(String, String)>,
+    socket: Option<TcpListener>,
     child: Option<Child>,
     client: Client,
 }
@@ -81,6 +87,19 @@ impl Builder {
             .set("tls.key_file", &pair.key.display().to_string())
     }
 
+    /// Hands a socket over for the public listener, as systemd does; it stays open between starts. The address that
+    /// is configured is another one.
+    pub fn inherits(mut self, socket: TcpListener) -> Self {
+        self.socket = Some(socket);
+        self
+    }
+
+    /// Has it tell somebody how it does.
+    pub fn notifies(self, heard: &Heard) -> Self {
+        self.variable("NOTIFY_SOCKET", &heard.path())
+            .variable("WATCHDOG_USEC", &heard.watchdog().as_micros().to_string())
+    }
+
     /// Sets a configuration key through the environment.
     pub fn set(self, key: &str, value: &str) -> Self {
         let name = format!("WEIR_{}", key.replace('.', "__").to_uppercase());
@@ -111,7 +130,7 @@ impl Builder {
     fn build(self) -> Weir {
         let own = tempfile::tempdir().expect("a directory for weir");
         let data_dir = self.data_dir.unwrap_or_else(|| own.path().join("data"));
-        let (listen, admin) = (free_port(), free_port());
+        let (mut listen, admin) = (free_port(), free_port());
         let address = |port| format!("127.0.0.1:{port}");
         let mut arguments: Vec<OsString> =
             vec![self.role.command().into(), "--data-dir".into(), data_dir.clone().into()];
@@ -121,6 +140,9 @@ impl Builder {
         }
         flags.push(("--admin-listen", address(admin)));
         arguments.extend(flags.into_iter().flat_map(|(name, value)| [name.into(), value.into()]));
+        if let Some(socket) = &self.socket {
+            listen = socket.local_addr().expect("a bound socket").port();
+        }
         // A projector has no public listener; its health is told by the other one too.
         let public = if self.role == Role::Projector { admin } else { listen };
         let scheme = if self.authority.is_some() { "https" } else { "http" };
@@ -129,8 +151,8 @@ impl Builder {
             format!("http://{}", address(admin)),
             self.authority.as_deref(),
         );
-        let (role, variables) = (self.role, self.variables);
-        Weir { own, role, data_dir, arguments, variables, child: None, client }
+        let (role, variables, socket) = (self.role, self.variables, self.socket);
+        Weir { own, role, data_dir, arguments, variables, socket, child: None, client }
     }
 }
 
@@ -181,8 +203,14 @@ impl Weir {
         let variables =
             small.map(|(stream, bytes)| (format!("WEIR_{stream}__MAX_BYTES"), bytes.to_owned()));
         let variables = variables.to_vec();
-        let builder =
-            Builder { role, data_dir: None, flags: Vec::new(), variables, authority: None };
+        let builder = Builder {
+            role,
+            data_dir: None,
+            flags: Vec::new(),
+            variables,
+            socket: None,
+            authority: None,
+        };
         // What is not about keys needs none; a later value wins.
         builder.set("access.mode", "open")
     }
@@ -213,8 +241,11 @@ impl Weir {
         assert!(self.child.is_none(), "weir runs already");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let mut command = self.bare_command();
-        command.args(&self.arguments);
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        command.args(&self.arguments).stdin(Stdio::null());
+        if let Some(socket) = &self.socket {
+            command = handing_over(&command, socket);
+        }
+        command.stdout(log.try_clone().expect("a second handle")).stderr(log);
         self.child = Some(command.spawn().expect("weir can be started"));
     }
 
@@ -298,6 +329,24 @@ impl Weir {
     }
 }
 
+/// The same command with a socket as descriptor 3, by systemd's protocol: `LISTEN_PID` is the process that may
+/// take it, and a shell keeps its number when it becomes another program.
+fn handing_over(command: &Command, socket: &TcpListener) -> Command {
+    const SCRIPT: &str = "exec 3<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", SCRIPT]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let socket = socket.try_clone().expect("a second handle");
+    shell.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "public");
+    shell.stdin(Stdio::from(OwnedFd::from(socket)));
+    shell
+}
+
 impl Drop for Weir {
     fn drop(&mut self) {
         let nats = self.nats_child();
@@ -323,7 +372,9 @@ pub fn command() -> Command {
     for name in ours.filter(|name| name.to_string_lossy().starts_with("WEIR_")) {
         command.env_remove(name);
     }
-    command.env_remove("CREDENTIALS_DIRECTORY");
+    for name in ["CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"] {
+        command.env_remove(name);
+    }
     let server = binary();
     if server.is_absolute() {
         command.env("WEIR_NATS_SERVER", server);
