@@ -26,6 +26,7 @@ pub mod projector;
 pub mod query;
 pub mod relay;
 pub mod replay;
+pub mod rollout;
 
 pub mod broker;
 pub mod http;
