@@ -14,6 +14,7 @@ use super::job::{
 use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
+use super::rollout::RolloutCommand;
 use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
@@ -137,6 +138,10 @@ pub enum Command {
     /// Look after jobs: list, show, watch, pause, resume, cancel, limit
     #[command(subcommand)]
     Job(JobCommand),
+
+    /// Bring a new version out beside the old one, step by step, and back by itself if it is worse
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
 
     /// Make, list, rotate and revoke the keys of producers, readers and operators
     #[command(subcommand)]
@@ -481,6 +486,9 @@ mod tests {
         }
         for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
             insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
+        }
+        for verb in ["start", "resume", "abort", "status", "plan"] {
+            insta::assert_snapshot!(format!("help_rollout_{verb}"), help(&["rollout", verb]));
         }
         insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));

@@ -56,13 +56,15 @@ impl<'a> Engine<'a> {
     /// Goes on until the rollout is over; returns how it ended.
     pub async fn run(mut self) -> Result<State, EngineError> {
         loop {
-            let what = match self.record.state.clone() {
-                State::Preparing => self.prepare().await?,
-                State::Rebuilding => self.rebuild().await?,
-                State::Step { at } => self.step(at).await?,
-                State::Promoting => self.promote().await?,
-                State::RollingBack { .. } => self.roll_back().await?,
-                over @ (State::Promoted | State::RolledBack { .. }) => {
+            let aborted = self.aborted().filter(|_| self.record.state.can_be_refused());
+            let what = match (aborted, self.record.state.clone()) {
+                (Some(aborted), _) => aborted,
+                (None, State::Preparing) => self.prepare().await?,
+                (None, State::Rebuilding) => self.rebuild().await?,
+                (None, State::Step { at }) => self.step(at).await?,
+                (None, State::Promoting) => self.promote().await?,
+                (None, State::RollingBack { .. }) => self.roll_back().await?,
+                (None, over @ (State::Promoted | State::RolledBack { .. })) => {
                     self.journal.forget_abort()?;
                     return Ok(over);
                 }

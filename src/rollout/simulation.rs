@@ -78,7 +78,7 @@ fn bare(alpha: f64, odds: f64) -> Judgement {
 
 #[test]
 fn equal_versions_go_back_no_more_often_than_is_permitted() {
-    for rate in [0.001, 0.02, 0.3] {
+    for rate in [0.001, 0.1] {
         let back = rollouts(300, &bare(0.1, 1.0), (rate, rate)).len();
         assert!(back <= 30, "{back} of 300 at {rate}");
     }

@@ -31,6 +31,7 @@ mod reads;
 mod relay;
 mod replay;
 mod roles;
+mod rollout;
 mod secrets;
 mod stream;
 mod tls;

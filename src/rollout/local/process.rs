@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::options::{LocalOptions, Place};
 use crate::rollout::provider::ProviderError;
 
+/// Times that a process is looked for before it counts as gone.
+const LOOKS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The process that runs a role in a place, if one does.
@@ -22,6 +24,18 @@ pub(super) fn find(role: &str, place: &Place) -> Option<Pid> {
         let line = fs::read(format!("/proc/{number}/cmdline")).ok()?;
         (is_of(&line, role, &place.data_dir) && !is_dead(number)).then(|| Pid::from_raw(number))?
     })
+}
+
+/// The same, once more after a moment if none is seen: a process that becomes another program has no command line
+/// for an instant.
+pub(super) async fn find_surely(role: &str, place: &Place) -> Option<Pid> {
+    for _ in 0..LOOKS {
+        if let Some(pid) = find(role, place) {
+            return Some(pid);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    find(role, place)
 }
 
 /// Whether a command line is that of a role with this data directory.
@@ -65,7 +79,7 @@ pub(super) fn spawn(
 
 /// Has the process of a place end in order, and kills it after a while; its log on disk outlives both.
 pub(super) async fn end(role: &str, place: &Place, within: Duration) -> Result<(), ProviderError> {
-    let Some(pid) = find(role, place) else { return Ok(()) };
+    let Some(pid) = find_surely(role, place).await else { return Ok(()) };
     signal(pid, Signal::TERM)?;
     if is_gone(role, place, within).await {
         return Ok(());

@@ -123,7 +123,7 @@ impl Provider for Local {
             None => self.options.places.first(),
             Some(live) => {
                 let place = self.place(live)?;
-                if process::find(self.role(), place).is_none() {
+                if process::find_surely(self.role(), place).await.is_none() {
                     return Err(ProviderError::last(format!(
                         "the live version ({live}) does not run: start it, as {} {}",
                         self.binary(live)?.display(),
@@ -142,7 +142,7 @@ impl Provider for Local {
         let mut remembered = Remembered::read(&self.options.dir)?;
         let binary = PathBuf::from(to);
         let is_known = remembered.binaries.get(&place.name) == Some(&binary);
-        if is_known && process::find(self.role(), place).is_some() {
+        if is_known && process::find_surely(self.role(), place).await.is_some() {
             return Ok(());
         }
         if !is_known {
@@ -156,7 +156,7 @@ impl Provider for Local {
 
     async fn up(&self, place: &str) -> Result<Up, ProviderError> {
         let place = self.place(place)?;
-        Ok(match process::find(self.role(), place) {
+        Ok(match process::find_surely(self.role(), place).await {
             Some(_) => Up::Answers(vec![place.admin_url()]),
             None => Up::Gone(format!(
                 "no process runs in {}; see {}",
