@@ -38,6 +38,10 @@ pub enum EngineError {
     Record(#[from] RecordError),
     #[error("{what}: {error}; the rollout stands still: weir rollout resume goes on with it")]
     Provider { what: String, error: ProviderError },
+    #[error(
+        "the old version does not answer ({0}), so nothing can be compared: start it, then weir rollout resume"
+    )]
+    Blind(String),
     #[error("{what}: {error}; the rollout stands still: weir rollout resume goes on with it")]
     Admin { what: &'static str, error: AdminFailure },
 }
@@ -191,12 +195,9 @@ impl<'a> Engine<'a> {
             let detail = match self.jobs_url().await {
                 Ok(url) => match jobs::made(self.admin, &url, &self.record.begun.id).await {
                     Ok(Made::Promoted) => return Ok(Move::Rebuilt),
-                    Ok(Made::Failed(detail)) => {
-                        return Ok(Move::Refused { reason: Reason::Projection { detail } });
-                    }
                     Ok(Made::NotYet(detail)) => detail,
                     Err(error) if error.may_pass => error.detail,
-                    Err(AdminFailure { detail, .. }) => {
+                    Ok(Made::Failed(detail)) | Err(AdminFailure { detail, .. }) => {
                         return Ok(Move::Refused { reason: Reason::Projection { detail } });
                     }
                 },
@@ -261,11 +262,11 @@ impl<'a> Engine<'a> {
                     let reason = Reason::Unreachable { detail };
                     (silent >= ROLLOUT_SILENT_LOOKS).then_some(Move::Refused { reason })
                 }
-                Looked::Blind(detail) => {
-                    // The old version is not seen: nothing is judged meanwhile, and the deadline holds.
-                    let late = self.has_lasted(plan.step_deadline);
-                    late.then_some(Move::Refused { reason: Reason::Unreachable { detail } })
+                // Nothing can be compared meanwhile, and nothing would be won by going back.
+                Looked::Blind(detail) if self.has_lasted(plan.step_deadline) => {
+                    return Err(EngineError::Blind(detail));
                 }
+                Looked::Blind(_) => None,
             };
             if let Some(what) = what {
                 return Ok(what);

@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        let (least_duration, step_deadline) = (Duration::from_secs(60), Duration::from_secs(600));
+        let (least_duration, step_deadline) = (Duration::from_mins(1), Duration::from_mins(10));
         Plan { least_duration, step_deadline, least_requests: 100, ..Plan::default() }
     }
 

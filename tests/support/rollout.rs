@@ -31,6 +31,9 @@ impl Pace {
     /// Nothing is waited for: what brings the first version out.
     pub const AT_ONCE: Self =
         Self { steps: "[100]", least_duration: "0s", least_requests: 0, look_every: "100ms" };
+    /// Steps that ask for no requests.
+    pub const UNUSED: Self =
+        Self { steps: "[50, 100]", least_duration: "1s", least_requests: 0, look_every: "500ms" };
     /// Seconds, not minutes.
     pub const QUICK: Self = Self {
         steps: "[20, 50, 100]",
@@ -46,6 +49,7 @@ pub struct RolloutSite {
     pub nats: NatsServer,
     nginx: Nginx,
     places: [(u16, u16); 2],
+    role: &'static str,
 }
 
 /// A `weir rollout` that runs, or has ended.
@@ -57,12 +61,17 @@ pub struct Running {
 const NAMES: [&str; 2] = ["blue", "green"];
 
 impl RolloutSite {
-    /// Starts the servers, and brings the first version out; none where there is no nginx.
+    /// Starts the servers, and brings the first version of a gateway out; none where there is no nginx.
     pub async fn start() -> Option<Self> {
+        Self::of("gateway").await
+    }
+
+    /// The same with another role.
+    pub async fn of(role: &'static str) -> Option<Self> {
         let own = tempfile::tempdir().expect("a directory for the site");
         let nginx = Nginx::start(own.path())?;
         let places = [(free_port(), free_port()), (free_port(), free_port())];
-        let site = Self { own, nats: NatsServer::start(), nginx, places };
+        let site = Self { own, nats: NatsServer::start(), nginx, places, role };
         site.configure(&Pace::AT_ONCE);
         let ended = site.run(&["start", "--to", env!("CARGO_BIN_EXE_weir")]).ended().await;
         assert!(ended.0.success(), "{}", ended.1);
@@ -95,9 +104,10 @@ impl RolloutSite {
              least_requests = {least_requests}\nstep_deadline = \"40s\"\nlook_every = \"{look_every}\"\n\
              ready_within = \"20s\"\ndrain_within = \"30s\"\n\
              [judge]\nalpha = 0.05\nslow_by = \"50ms\"\nslow_alone = 0.5\nlag_events = 50\n\
-             [local]\ncommand = [\"gateway\"]\nstop_within = \"20s\"\nrecover_within = \"20s\"\n\
+             [local]\ncommand = [{:?}]\nstop_within = \"20s\"\nrecover_within = \"20s\"\n\
              [local.nginx]\nfile = {:?}\ntest = {}\nreload = {}\n{}{}",
             self.dir().join("rollout"),
+            self.role,
             self.nginx.split(),
             self.nginx.command(&["-t", "-q"]),
             self.nginx.command(&["-s", "reload"]),

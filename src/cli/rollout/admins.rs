@@ -26,32 +26,36 @@ impl Admins {
         if let Some(client) = clients.get(url) {
             return Ok(client.clone());
         }
-        let client = Arc::new(AdminClient::from_environment(url).map_err(failure)?);
+        let client = Arc::new(AdminClient::from_environment(url).map_err(|error| failure(&error))?);
         clients.insert(url.to_owned(), client.clone());
         Ok(client)
     }
 }
 
-fn failure(error: AdminError) -> AdminFailure {
+fn failure(error: &AdminError) -> AdminFailure {
     AdminFailure { detail: error.to_string(), may_pass: error.may_pass() }
 }
 
 #[async_trait]
 impl Admin for Admins {
     async fn metrics(&self, url: &str) -> Result<String, AdminFailure> {
-        self.client(url)?.text("/metrics", ROLLOUT_METRICS_BYTES).await.map_err(failure)
+        self.client(url)?
+            .text("/metrics", ROLLOUT_METRICS_BYTES)
+            .await
+            .map_err(|error| failure(&error))
     }
 
     async fn unready(&self, url: &str) -> Result<Option<String>, AdminFailure> {
-        self.client(url)?.unready().await.map_err(failure)
+        self.client(url)?.unready().await.map_err(|error| failure(&error))
     }
 
     async fn jobs(&self, url: &str) -> Result<Vec<Job>, AdminFailure> {
-        let listed: Listed = self.client(url)?.get("/admin/jobs").await.map_err(failure)?;
+        let listed: Listed =
+            self.client(url)?.get("/admin/jobs").await.map_err(|error| failure(&error))?;
         Ok(listed.jobs)
     }
 
     async fn begin_job(&self, url: &str, request: &Request) -> Result<Job, AdminFailure> {
-        self.client(url)?.post("/admin/jobs", request).await.map_err(failure)
+        self.client(url)?.post("/admin/jobs", request).await.map_err(|error| failure(&error))
     }
 }

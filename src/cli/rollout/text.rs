@@ -165,7 +165,9 @@ mod tests {
             jobs_url: None,
         };
         let began = Entry { at_ms: 1_795_881_600_000, event: Event::Began(Box::new(begun)) };
-        Record { state, ..Record::of(&[began]).unwrap() }
+        let mut record = Record::of(&[began]).unwrap();
+        record.state = state;
+        record
     }
 
     fn look() -> Look {
