@@ -19,8 +19,8 @@ use super::seat::Seat;
 use super::serve::ServeOptions;
 use super::streams::{Spawner, Streams};
 use crate::limits::{
-    HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PONG, HTTP2_RESETS,
-    HTTP2_STREAM_WINDOW, HTTP2_STREAMS,
+    HTTP_BUFFER_BYTES, HTTP_FIRST_REQUEST, HTTP_HEAD_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PONG,
+    HTTP2_RESETS, HTTP2_STREAM_WINDOW, HTTP2_STREAMS,
 };
 
 /// Tells connections to finish. The flag spares each wake-up of a connection the token's lock.
@@ -59,15 +59,21 @@ impl Protocols {
         Self { http1, listener, head_timeout, drain: Arc::default() }
     }
 
-    /// Serves one connection to its end, and asks it to finish once the drain begins.
-    pub async fn serve_http1<I, S>(&self, io: I, service: S)
+    /// Serves one connection to its end, and asks it to finish once the drain begins. One that has asked nothing
+    /// yet is waited for a moment: its first request is on its way, and it would be closed without an answer.
+    pub async fn serve_http1<I, S>(&self, io: I, service: S, seat: &Seat)
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
         S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
     {
         let drain = &self.drain;
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(io), service));
-        let mut drained = pin!(drain.token.cancelled());
+        let mut drained = pin!(async {
+            drain.token.cancelled().await;
+            if seat.silence().is_some_and(|silence| silence.fresh) {
+                tokio::time::sleep(HTTP_FIRST_REQUEST).await;
+            }
+        });
         let (mut registered, mut asked) = (false, false);
         let end = poll_fn(|cx| {
             // Polled once to register this task's waker, and again only when the flag is up.
