@@ -35,6 +35,15 @@ impl Drain {
         self.begun.store(true, Ordering::Release);
         self.token.cancel();
     }
+
+    /// Waits until a connection is to finish. One that has asked nothing yet is waited for a moment: its first
+    /// request is on its way, and it would be closed without an answer.
+    async fn reaches(&self, seat: &Seat) {
+        self.token.cancelled().await;
+        if seat.silence().is_some_and(|silence| silence.fresh) {
+            tokio::time::sleep(HTTP_FIRST_REQUEST).await;
+        }
+    }
 }
 
 /// How connections of one listener are served.
@@ -59,8 +68,7 @@ impl Protocols {
         Self { http1, listener, head_timeout, drain: Arc::default() }
     }
 
-    /// Serves one connection to its end, and asks it to finish once the drain begins. One that has asked nothing
-    /// yet is waited for a moment: its first request is on its way, and it would be closed without an answer.
+    /// Serves one connection to its end, and asks it to finish once the drain reaches it.
     pub async fn serve_http1<I, S>(&self, io: I, service: S, seat: &Seat)
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -68,12 +76,7 @@ impl Protocols {
     {
         let drain = &self.drain;
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(io), service));
-        let mut drained = pin!(async {
-            drain.token.cancelled().await;
-            if seat.silence().is_some_and(|silence| silence.fresh) {
-                tokio::time::sleep(HTTP_FIRST_REQUEST).await;
-            }
-        });
+        let mut drained = pin!(drain.reaches(seat));
         let (mut registered, mut asked) = (false, false);
         let end = poll_fn(|cx| {
             // Polled once to register this task's waker, and again only when the flag is up.
@@ -102,7 +105,7 @@ impl Protocols {
         let mut connection = pin!(http2.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             end = connection.as_mut() => return tell(end),
-            () = self.drain.token.cancelled() => {}
+            () = self.drain.reaches(seat) => {}
             () = silent(seat, self.head_timeout) => {}
         }
         connection.as_mut().graceful_shutdown();
