@@ -27,6 +27,9 @@ pub mod projector;
 pub mod query;
 pub mod relay;
 pub mod replay;
+pub mod rollout;
+
+pub mod secrets;
 
 pub mod broker;
 pub mod http;

@@ -369,6 +369,13 @@ pub const EXPLAIN_EVENTS: usize = 50;
 /// Documents that an explanation tells; whoever asks for more can name one.
 pub const EXPLAIN_DOCUMENTS: usize = 200;
 
+/// How far a process's clock may be from the NATS server's before `weir doctor --fleet` tells of it, in milliseconds: the
+/// way of the announcement is in it.
+pub const FLEET_CLOCK_SKEW_MS: i64 = 1_000;
+
+/// Reasons that a process tells of each of its duties, at most: a person reads some, and the announcement stays small.
+pub const MEMBER_REASONS: usize = 8;
+
 /// Most entries of RETRY that one listing returns (inclusive): of the largest events they are 32 MiB.
 pub const RETRY_PAGE: usize = 1000;
 
@@ -576,3 +583,77 @@ pub const VIGIL_PERIOD: std::time::Duration = std::time::Duration::from_millis(1
 
 /// What an end may take beside the deadlines of requests and of the relay: a snapshot of a large graph, and the log.
 pub const STOP_SPARE: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// How often a secret is looked at where it is kept, unless the plan says otherwise: a rotation counts within minutes.
+pub const SECRETS_EVERY: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// Shortest wait between two looks at a secret, whatever its lease says.
+pub const SECRETS_LEAST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// First and longest wait after a failure that may pass by itself.
+pub const SECRETS_RETRY: (std::time::Duration, std::time::Duration) =
+    (std::time::Duration::from_secs(1), std::time::Duration::from_mins(1));
+
+/// First and longest wait after a failure that somebody has to mend: what was just made (a role, a policy) may take
+/// some seconds until it is known everywhere, and after that nothing hurries.
+pub const SECRETS_PERSON: (std::time::Duration, std::time::Duration) =
+    (std::time::Duration::from_secs(5), std::time::Duration::from_mins(5));
+
+/// Longest wait for one answer of a keeper of secrets.
+pub const SECRETS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Longest wait for one answer of the machine's own metadata, which is near or not there.
+pub const SECRETS_NEAR_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Largest answer of a keeper of secrets, in bytes (inclusive): Vault's own limit of an entry.
+pub const SECRETS_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Largest plan of secrets, in bytes (inclusive).
+pub const SECRETS_PLAN_BYTES: usize = 256 * 1024;
+
+/// Most secrets of a plan (inclusive): each is asked for by itself, all at once.
+pub const SECRETS_WANTED: usize = 100;
+
+/// Longest name of a secret, in bytes (inclusive): it becomes a file's name.
+pub const SECRETS_NAME_BYTES: usize = 100;
+
+/// How long before their end keys of AWS are replaced: as its own tools do.
+pub const SECRETS_KEYS_EARLY: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// How often a process looks at the files of its secrets for a change.
+pub const SECRET_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Most steps of a rollout: each takes its share of the permitted error, and its time.
+pub const ROLLOUT_STEPS: usize = 20;
+
+/// How often one look at most multiplies the evidence against a new version: so a burst of requests that share one
+/// cause decides nothing, and three looks at least agree.
+pub const ROLLOUT_LOOK_CAP: f64 = 10.0;
+
+/// What of the evidence one look stakes: a look that speaks for the new version divides it by ten at most, so that a
+/// bad moment of the old one does not shield the new one for the rest of the step.
+pub const ROLLOUT_LOOK_STAKE: f64 = 0.9;
+
+/// Requests without which a share of errors says nothing where there is nothing to compare with.
+pub const ROLLOUT_ALONE_REQUESTS: u64 = 100;
+
+/// Requests of the old version from which its p99 is told: fewer have no hundredth part.
+pub const ROLLOUT_BOUND_REQUESTS: u64 = 100;
+
+/// Looks, one after another, at which the new version may not answer: one may meet a pause of the machine.
+pub const ROLLOUT_SILENT_LOOKS: u32 = 3;
+
+/// Between two questions of a rollout that waits for something; a person who ends it waits as long.
+pub const ROLLOUT_TICK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Longest run of a command that a rollout starts: nginx and the AWS command line end within seconds.
+pub const ROLLOUT_COMMAND_DEADLINE: std::time::Duration = std::time::Duration::from_mins(2);
+
+/// Most characters told of what a failed command said.
+pub const ROLLOUT_TOLD_BYTES: usize = 1000;
+
+/// Longest journal of one rollout: some million looks.
+pub const ROLLOUT_JOURNAL_BYTES: u64 = 1 << 30;
+
+/// Longest metrics of a process that a rollout reads.
+pub const ROLLOUT_METRICS_BYTES: usize = 16 << 20;

@@ -11,6 +11,7 @@ mod events;
 mod jobs;
 mod machine;
 mod nats;
+mod nats_cluster;
 mod older;
 mod process;
 mod rounds;

@@ -68,6 +68,11 @@ impl WeirDev {
         Self::start_on(bench, Setting::OnServer, url, None)
     }
 
+    /// The same on a cluster of them, with a configuration file.
+    pub fn start_on_cluster(bench: &Bench, urls: &str, config: &Path) -> anyhow::Result<Self> {
+        Self::start_on(bench, Setting::OnServer, urls, Some(config))
+    }
+
     fn start_on(
         bench: &Bench,
         setting: Setting,

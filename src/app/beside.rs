@@ -22,7 +22,7 @@ impl Beside {
     /// The same over a connection that there is.
     pub async fn over(settings: &Settings, nats: Nats) -> Self {
         Self {
-            kv: KvStore::new(nats.clone(), 1).await,
+            kv: KvStore::new(nats.clone(), settings.nats.replicas).await,
             retry: RetryQueue::new(nats.clone(), options::retry(settings)).await,
             parked: Parked::new(nats, options::parked(settings)).await,
         }

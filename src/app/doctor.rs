@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::databases::Databases;
@@ -10,7 +10,9 @@ use super::options;
 use super::rules::Rules;
 use crate::config::Settings;
 use crate::generation::{Generations, View};
-use crate::stream::{EventLog, Finding, KvStore, Nats, Severity};
+use crate::stream::{
+    Copies, EventLog, Finding, GetError, KvStore, Nats, Promise, Severity, copies, unasked,
+};
 
 /// How long a server that does not answer is waited for.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -22,6 +24,10 @@ pub struct Report {
     pub url: String,
     pub server_version: String,
     pub sync: String,
+    /// Of every stream that there is, the log first.
+    pub copies: Vec<Copies>,
+    /// What an acknowledged publish to the log can rely on.
+    pub promise: Option<Promise>,
     /// Of ArangoDB, where one is set and answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arango_version: Option<String>,
@@ -40,16 +46,34 @@ pub async fn doctor(
     })?;
     nats.check_server()?;
     let log = EventLog::new(nats.clone(), options::log(settings, monitor_url)).await;
-    let mut findings = log
-        .inspect()
-        .await
-        .context("the stream cannot be looked at; weir makes it when it starts")?;
+    let mut findings = match log.inspect().await {
+        Ok(findings) => findings,
+        Err(GetError::Gone) => bail!("there is no stream EVENTS yet: weir makes it when it starts"),
+        // Its copies tell that it has no leader.
+        Err(GetError::Unavailable(_)) => Vec::new(),
+    };
     let sync = log.sync_policy().await.to_string();
+    let (copies, promise) = examine_copies(settings, &log, &mut findings).await;
     let server_version = nats.server().map_or_else(String::new, |server| server.version);
-    let kv = KvStore::new(nats, 1).await;
+    let kv = KvStore::new(nats, settings.nats.replicas).await;
     let view = Generations::new(kv, None).read().await.unwrap_or_default();
     let arango_version = examine_arango(settings, &view, &mut findings).await?;
-    Ok(Report { url: url.to_owned(), server_version, sync, arango_version, findings })
+    let url = url.to_owned();
+    Ok(Report { url, server_version, sync, copies, promise, arango_version, findings })
+}
+
+/// Looks at every server that has a copy of a stream; returns the copies, and what they promise for the log.
+async fn examine_copies(
+    settings: &Settings,
+    log: &EventLog,
+    findings: &mut Vec<Finding>,
+) -> (Vec<Copies>, Option<Promise>) {
+    let copies = copies(log.nats()).await;
+    let servers = log.servers().await;
+    findings.extend(copies.iter().flat_map(|one| one.findings(settings.nats.replicas)));
+    findings.extend(unasked(&copies, &servers));
+    let promise = copies.first().map(|log| Promise::of(log, &servers));
+    (copies, promise)
 }
 
 /// Looks at ArangoDB and at the active generation's database; returns the server's version.

@@ -37,7 +37,8 @@ impl Doors {
         let certified = mode == "auto" && settings.admin.client_ca_file.is_some();
         let admin = settings.admin.token.is_none() && (certified || open(&settings.admin.listen));
         let admin = access.opened(admin);
-        Ok(Self { public, admin, keys: Keys::new(KvStore::keys_of_producers(nats, 1).await) })
+        let keys = Keys::new(KvStore::keys_of_producers(nats, settings.nats.replicas).await);
+        Ok(Self { public, admin, keys })
     }
 
     /// Follows the keys until told to stop, and says once if nobody can come in.

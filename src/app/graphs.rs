@@ -107,7 +107,7 @@ impl Graphs {
             Box::pin(graphs.serve(settings, layout, wire, tending)).await?;
         }
         let control = wire.open("jobs control").await?;
-        let shelf = KvStore::jobs(control.nats().clone(), 1).await;
+        let shelf = KvStore::jobs(control.nats().clone(), settings.nats.replicas).await;
         let name = worker_name(settings);
         if let Some(images) = graphs.part.images.clone().filter(|_| !graphs.owns_graphs()) {
             let generations = graphs.part.generations.clone();
@@ -236,13 +236,22 @@ impl Graphs {
 }
 
 /// Tells operators which process runs a job, and differs between any two.
-fn worker_name(settings: &Settings) -> String {
-    let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy();
-    let host: String =
-        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+pub(super) fn worker_name(settings: &Settings) -> String {
+    let host = host_name();
     let port = settings.admin.listen.rsplit(':').next().unwrap_or_default();
     format!("{host}-{}-{port}-{:08x}", std::process::id(), clock::now_ms() as u32)
+}
+
+/// The machine's name, of letters, digits and hyphens alone.
+pub(super) fn host_name() -> String {
+    let system = rustix::system::uname();
+    system
+        .nodename()
+        .to_string_lossy()
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect()
 }
 
 /// Makes the first generation if there is none, as soon as that can be done; then waits for the end.

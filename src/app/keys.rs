@@ -19,5 +19,5 @@ pub async fn keys_at(settings: &Settings, url: &str) -> anyhow::Result<Keys> {
         format!("no NATS server at {url} lets us in: is it running, and is the login right?")
     })?;
     nats.check_server()?;
-    Ok(Keys::new(KvStore::keys_of_producers(nats, 1).await))
+    Ok(Keys::new(KvStore::keys_of_producers(nats, settings.nats.replicas).await))
 }

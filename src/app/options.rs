@@ -226,11 +226,11 @@ pub(super) fn schema(settings: &Settings, types: Arc<EventTypes>) -> Target {
 
 pub(super) fn parked(settings: &Settings) -> stream::StreamBounds {
     let max_bytes = i64::try_from(settings.parked.max_bytes).ok();
-    stream::StreamBounds { max_bytes, ..stream::StreamBounds::default() }
+    stream::StreamBounds { max_bytes, replicas: settings.nats.replicas }
 }
 
 pub(super) fn retry(settings: &Settings) -> stream::RetryOptions {
-    stream::RetryOptions { max_bytes: settings.retry.max_bytes, ..stream::RetryOptions::default() }
+    stream::RetryOptions { max_bytes: settings.retry.max_bytes, replicas: settings.nats.replicas }
 }
 
 pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
@@ -244,7 +244,7 @@ pub(super) fn broker(settings: &Settings, layout: &Layout) -> broker::Options {
 
 pub(super) fn log(settings: &Settings, monitor_url: Option<String>) -> stream::LogOptions {
     let max_bytes = i64::try_from(settings.nats.max_bytes).ok();
-    stream::LogOptions { max_bytes, monitor_url, ..stream::LogOptions::default() }
+    stream::LogOptions { max_bytes, replicas: settings.nats.replicas, monitor_url }
 }
 
 pub(super) fn relay(settings: &Settings, layout: &Layout) -> relay::Options {

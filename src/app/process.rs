@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::admin::Admin;
 use super::documents::Described;
 use super::doors::Doors;
-use super::graphs::Graphs;
+use super::fleet::{Identity, announce};
+use super::graphs::{Graphs, host_name, worker_name};
 use super::guard::Guard;
 use super::herald::Herald;
 use super::inlet::Inlet;
@@ -35,6 +36,7 @@ use crate::event::EventTypes;
 use crate::gateway::Gateway;
 use crate::http::{App, Cors, serve};
 use crate::query::Query;
+use crate::stream::KvStore;
 use crate::systemd::{Manager, Sockets};
 use crate::telemetry::{Metrics, UPKEEP};
 
@@ -89,6 +91,7 @@ struct Built {
     inlet: Option<Inlet>,
     graphs: Option<Graphs>,
     types: Arc<EventTypes>,
+    fingerprint: String,
 }
 
 impl Built {
@@ -108,12 +111,14 @@ impl Built {
         let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
         let parts = Parts {
             roles,
+            projection: rules.fingerprint(),
             wire,
             log,
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
             graphs: graphs.as_ref().map(|graphs| graphs.part.clone()),
         };
-        Ok(Self { parts, doors, inlet, graphs, types: rules.types })
+        let fingerprint = rules.fingerprint();
+        Ok(Self { parts, doors, inlet, graphs, types: rules.types, fingerprint })
     }
 
     async fn serve(
@@ -123,7 +128,7 @@ impl Built {
         stop: CancellationToken,
         herald: &Herald,
     ) -> anyhow::Result<()> {
-        let Self { parts, doors, inlet, graphs, types } = self;
+        let Self { parts, doors, inlet, graphs, types, fingerprint } = self;
         let metrics = Metrics::install()?;
         let mut stages = Stages::default();
         let mut pulses = Vec::new();
@@ -131,6 +136,7 @@ impl Built {
             parts: parts.clone(),
             metrics: metrics.clone(),
             draining: stages.listeners.token(),
+            started_s: clock::now_ms() as f64 / 1e3,
         };
         let admin_address = ports.admin.address();
         let listen = ports.public.as_ref().map(|bound| bound.address().to_string());
@@ -173,6 +179,17 @@ impl Built {
         });
         let token = stages.watchers.token();
         stages.watchers.spawn("the keys", doors.follow(token));
+        let identity = Identity {
+            host: host_name(),
+            fingerprint,
+            admin: admin_address.to_string(),
+            started_ms: clock::now_ms(),
+        };
+        let bucket = KvStore::jobs(parts.log.nats().clone(), settings.nats.replicas).await;
+        let (draining, token) = (stages.listeners.token(), stages.watchers.token());
+        let name = worker_name(settings);
+        let announcing = announce(bucket, name, identity, parts.clone(), draining, token);
+        stages.watchers.spawn("the announcement to the fleet", announcing);
         let token = stages.watchers.token();
         stages.watchers.spawn("metrics", every(UPKEEP, token, move || metrics.upkeep()));
         if parts.roles.has(Role::Gateway) {

@@ -14,6 +14,9 @@ use super::job::{
 use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
+use super::rollout::RolloutCommand;
+use super::secrets::SecretsCommand;
+use super::streams::StreamsCommand;
 use crate::config::Flag;
 
 const AFTER_HELP: &str = "\
@@ -111,15 +114,25 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         weir doctor\n  \
         weir doctor --nats-url nats://nats.internal:4222 --json\n  \
-        WEIR_NATS__MONITOR_URL=http://nats.internal:8222 weir doctor --nats-url nats://nats.internal:4222\n\n\
+        WEIR_NATS__MONITOR_URL=http://nats.internal:8222 weir doctor --nats-url nats://nats.internal:4222\n  \
+        weir doctor --fleet\n\n\
+        With --fleet it shows every process that works on the server's log, and what is wrong with the whole; whom\n\
+        NATS does not reach is not among them, and whoever was killed is for eight seconds more.\n\
         Ends with 1 if something does not keep its promise; each line says what to do.")]
     Doctor {
         #[command(flatten)]
         settings: SettingsArguments,
+        /// Show all processes that share the work on this server's log
+        #[arg(long)]
+        fleet: bool,
         /// Print the findings as JSON
         #[arg(long)]
         json: bool,
     },
+
+    /// Make the streams and buckets in NATS
+    #[command(subcommand)]
+    Streams(StreamsCommand),
 
     /// Make and check the database of a generation in ArangoDB
     #[command(subcommand)]
@@ -137,6 +150,10 @@ pub enum Command {
     /// Look after jobs: list, show, watch, pause, resume, cancel, limit
     #[command(subcommand)]
     Job(JobCommand),
+
+    /// Bring a new version out beside the old one, step by step, and back by itself if it is worse
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
 
     /// Make, list, rotate and revoke the keys of producers, readers and operators
     #[command(subcommand)]
@@ -157,6 +174,10 @@ pub enum Command {
     /// Look into the write-ahead log of a weir that does not run
     #[command(subcommand)]
     Wal(WalCommand),
+
+    /// Fetch the secrets of this machine from where they are kept, and keep them true
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
 
     /// Show or check the configuration
     #[command(subcommand)]
@@ -481,6 +502,12 @@ mod tests {
         }
         for verb in ["list", "show", "watch", "pause", "resume", "cancel", "limit"] {
             insta::assert_snapshot!(format!("help_job_{verb}"), help(&["job", verb]));
+        }
+        for verb in ["fetch", "follow", "check"] {
+            insta::assert_snapshot!(format!("help_secrets_{verb}"), help(&["secrets", verb]));
+        }
+        for verb in ["start", "resume", "abort", "status", "plan"] {
+            insta::assert_snapshot!(format!("help_rollout_{verb}"), help(&["rollout", verb]));
         }
         insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));

@@ -2,31 +2,32 @@
 
 use anyhow::Result;
 
+use super::doctor_copies::copies_text;
 use super::status;
 use crate::app::{self, Report};
 use crate::config::Settings;
-use crate::stream::Severity;
+use crate::stream::{Finding, Severity};
 
 /// Looks, and returns what to print and whether all is well.
 pub(super) async fn examine(settings: &Settings, json: bool) -> Result<(String, bool)> {
-    let (url, monitor_url) = match &settings.nats.url {
-        Some(url) => (url.clone(), settings.nats.monitor_url.clone()),
-        None => status::nats_of(&format!("http://{}", settings.admin.listen)).await?,
-    };
+    let (url, monitor_url) = nats_of(settings).await?;
     let report = app::doctor(settings, &url, monitor_url).await?;
     let well = report.findings.iter().all(|finding| finding.severity != Severity::Broken);
     Ok((if json { format!("{:#}\n", serde_json::to_value(&report)?) } else { text(&report) }, well))
 }
 
-fn text(report: &Report) -> String {
-    let mut text = format!(
-        "nats-server {} at {}\nsyncs       {}\n",
-        report.server_version, report.url, report.sync
-    );
-    if let Some(version) = &report.arango_version {
-        text.push_str(&format!("ArangoDB    {version}\n"));
+/// The server that is configured, with where it tells of itself; else the one that the running weir has.
+pub(super) async fn nats_of(settings: &Settings) -> Result<(String, Option<String>)> {
+    match &settings.nats.url {
+        Some(url) => Ok((url.clone(), settings.nats.monitor_url.clone())),
+        None => status::nats_of(&format!("http://{}", settings.admin.listen)).await,
     }
-    for finding in &report.findings {
+}
+
+/// Renders findings, each with what to do; says so if there is none.
+pub(super) fn findings_text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
         text.push_str(&format!(
             "\n{}: {} is {}, it should be {}\n  {}\n",
             if finding.severity == Severity::Broken { "BROKEN PROMISE" } else { "note" },
@@ -36,16 +37,27 @@ fn text(report: &Report) -> String {
             finding.remedy
         ));
     }
-    if report.findings.is_empty() {
+    if findings.is_empty() {
         text.push_str("\nall is as the promises need it\n");
     }
     text
 }
 
+fn text(report: &Report) -> String {
+    let mut text = format!(
+        "nats-server {} at {}\nsyncs       {}\n",
+        report.server_version, report.url, report.sync
+    );
+    text.push_str(&copies_text(&report.copies, report.promise.as_ref()));
+    if let Some(version) = &report.arango_version {
+        text.push_str(&format!("ArangoDB    {version}\n"));
+    }
+    text + &findings_text(&report.findings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::Finding;
 
     #[test]
     fn each_finding_says_what_to_do() {
@@ -60,6 +72,8 @@ mod tests {
             url: "nats://127.0.0.1:4222".to_owned(),
             server_version: "2.15.1".to_owned(),
             sync: "every 2m0s".to_owned(),
+            copies: Vec::new(),
+            promise: None,
             arango_version: Some("3.12.7-2".to_owned()),
             findings: vec![finding],
         };
@@ -73,6 +87,8 @@ mod tests {
             url: report.url.clone(),
             server_version: report.server_version.clone(),
             sync: report.sync.clone(),
+            copies: Vec::new(),
+            promise: None,
             arango_version: None,
             findings: Vec::new(),
         }

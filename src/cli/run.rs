@@ -10,7 +10,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::arguments::{Arguments, Command, ConfigCommand, Given, SettingsArguments, WalCommand};
-use super::{doctor, job, reconcile, status, wal};
+use super::{doctor, fleet, job, reconcile, status, wal};
 use crate::app::{self, Reconciling, Roles};
 use crate::broker::exec_with_parent;
 use crate::config::{Effective, Problems, Settings, Sources, load};
@@ -45,11 +45,20 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             print(&block_on(status::fetch(&admin_url, json))?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor { settings, json } => {
+        Command::Doctor { settings, fleet, json } => {
             let settings = effective(&settings)?.settings;
-            let (text, all_well) = block_on(doctor::examine(&settings, json))?;
+            let (text, all_well) = if fleet {
+                block_on(fleet::examine(&settings, json))?
+            } else {
+                block_on(doctor::examine(&settings, json))?
+            };
             print(&text)?;
             Ok(well(all_well))
+        }
+        Command::Streams(command) => {
+            let settings = effective(command.settings())?.settings;
+            print(&block_on(command.run(&settings))?)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Migrate(command) => {
             let settings = effective(command.settings())?.settings;
@@ -82,6 +91,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Retire(verb) => block_on(job::start(&verb)),
         Command::Redrive(verb) => block_on(job::start(&verb)),
         Command::Job(command) => block_on(command.run()),
+        Command::Rollout(command) => block_on(command.run()),
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;
@@ -102,6 +112,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             let settings = effective(&settings)?.settings;
             let how = Reconciling { plan, include_erased };
             Ok(well(block_on(reconcile::reconcile(&settings, how, json))?))
+        }
+        Command::Secrets(command) => {
+            let (text, code) = block_on(command.run())?;
+            print(&text)?;
+            Ok(code)
         }
         Command::Config(ConfigCommand::Show { settings, json }) => {
             let effective = effective(&settings)?;

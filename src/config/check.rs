@@ -114,7 +114,7 @@ fn suggestion(key: &str, origin: &Origin) -> String {
 }
 
 /// Names the candidate nearest to `word`, or all of a few, or else where to look.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
     let best = candidates
         .clone()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
@@ -221,6 +221,15 @@ fn check_together(canonical: &Dict, merged: &Merged, problems: &mut Vec<Problem>
             report(key, format!("is nothing without {other}"), format!("set {other} too"));
         }
     }
+    if let Some(even @ (2 | 4)) = number("nats.replicas") {
+        let wrong = format!("is {even}, which survives no more losses than {}", even - 1);
+        report("nats.replicas", wrong, "use 3 (or 5) in a cluster, 1 without one".to_owned());
+    }
+    if number("nats.replicas") > Some(1) && lookup(canonical, "nats.url").is_none() {
+        let wrong = "needs a cluster, and a child is one server".to_owned();
+        let advice = "name its servers in nats.url, with commas between, or use 1".to_owned();
+        report("nats.replicas", wrong, advice);
+    }
     if number("image.days").is_some() && lookup(canonical, "arango.url").is_none() {
         let wrong = "bounds the graph in memory, and there is no other".to_owned();
         let advice =
@@ -292,8 +301,8 @@ fn read(kind: Kind, value: &Value) -> Result<(Value, String), (String, String)> 
             "write it as nats://host:4222, several with commas between",
         ),
         Kind::MonitorUrl => words(
-            text.and_then(|text| text.strip_prefix("http://")).is_some_and(is_address),
-            "write it as http://127.0.0.1:8222",
+            text.is_some_and(|text| text.split(',').all(is_monitor_url)),
+            "write it as http://127.0.0.1:8222, several with commas between",
         ),
         Kind::HttpUrl => text
             .map(|text| text.trim_end_matches('/'))
@@ -384,6 +393,10 @@ fn shown_time(milliseconds: u64) -> String {
 fn is_address(text: &str) -> bool {
     text.rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn is_monitor_url(text: &str) -> bool {
+    text.trim().strip_prefix("http://").is_some_and(is_address)
 }
 
 fn is_nats_url(text: &str) -> bool {

@@ -15,12 +15,14 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::nearest;
 pub use check::{Problem, Problems};
 pub use humane::{parse_duration, parse_size};
+pub use schema::file_keys;
 pub use settings::{
     AccessSettings, AdminSettings, ApiSettings, ArangoSettings, EventTypeSettings, GatewaySettings,
     ImageSettings, LogSettings, NatsSettings, ProjectorSettings, QueueSettings, Settings,
     WalSettings,
 };
 pub use show::Effective;
-pub use sources::{Flag, Sources, load};
+pub use sources::{Flag, Sources, load, read_other};

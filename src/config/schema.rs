@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Address,
     /// `nats://host:port`, several with commas between; without a user.
     NatsUrl,
-    /// `http://host:port`, without a path.
+    /// `http://host:port`, without a path; several with commas between.
     MonitorUrl,
     /// `http://` or `https://` and a host, perhaps a port; without a user or a path.
     HttpUrl,
@@ -133,6 +133,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("nats.monitor_url", Kind::MonitorUrl, Default::None),
     field("nats.server", Kind::Path, Default::None),
     field("nats.max_bytes", Kind::Size(64 * MIB, 1024 * TIB), Default::Number(32 * GIB)),
+    // A cluster survives the loss of fewer than half of them.
+    field("nats.replicas", Kind::Count(1, 5), Default::Number(1)),
     field("nats.user", Kind::Text, Default::None),
     field("nats.password", Kind::Secret, Default::None),
     field("nats.password_file", Kind::Path, Default::None),
@@ -207,4 +209,10 @@ pub(super) fn is_section(key: &str) -> bool {
 /// Returns the keys of all secrets.
 pub(super) fn secrets() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().filter(|field| field.kind == Kind::Secret).map(|field| field.key)
+}
+
+/// Returns the keys of everything that may be kept in a file of its own: `nats.password` for `nats.password_file`.
+pub fn file_keys() -> impl Iterator<Item = &'static str> {
+    let paths = FIELDS.iter().filter(|field| field.kind == Kind::Path);
+    paths.filter_map(|field| field.key.strip_suffix("_file"))
 }

@@ -135,12 +135,14 @@ pub struct AdminSettings {
 pub struct NatsSettings {
     /// The server to use; without it a child is started.
     pub url: Option<String>,
-    /// Where the server of `url` tells its settings; a child's is known.
+    /// Where the servers of `url` tell their settings, with commas between; a child's is known.
     pub monitor_url: Option<String>,
     /// The program to start as a child; without it, it is searched for.
     pub server: Option<PathBuf>,
     /// Most bytes of the event stream.
     pub max_bytes: u64,
+    /// Copies of each stream and bucket, on as many servers of a cluster.
+    pub replicas: usize,
     /// Set together with `password`; at most one of user, token and credentials file is.
     pub user: Option<String>,
     #[serde(skip)]

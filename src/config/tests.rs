@@ -358,6 +358,19 @@ fn copies_and_times_that_contradict_each_other_are_told() {
 }
 
 #[test]
+fn copies_need_a_cluster_and_an_odd_number_of_servers() {
+    let even = Given::file("nats.replicas = 2\nnats.url = 'nats://a:1,nats://b:2'").problems();
+    assert!(even.contains("survives no more losses than 1") && even.contains("use 3"), "{even}");
+    let alone = Given::file("nats.replicas = 3").problems();
+    assert!(alone.contains("needs a cluster") && alone.contains("nats.url"), "{alone}");
+    let three = "nats.replicas = 3\nnats.url = 'nats://a:1,nats://b:2,nats://c:3'\n\
+                 nats.monitor_url = 'http://a:1, http://b:2'";
+    assert_eq!(Given::file(three).load().expect("valid").settings.nats.replicas, 3);
+    let one = Given::file("nats.monitor_url = 'http://a:1,b:2'").problems();
+    assert!(one.contains("several with commas between"), "{one}");
+}
+
+#[test]
 fn an_image_is_bounded_only_in_front_of_a_database() {
     let alone = Given::file("[image]\ndays = 30").problems();
     assert!(alone.contains("image.days") && alone.contains("set arango.url"), "{alone}");

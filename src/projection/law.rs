@@ -23,11 +23,23 @@ impl Model {
     pub fn apply(&mut self, puts: &[Put<'_>], types: &EventTypes) {
         for put in puts {
             let key = (put.collection.name(types).to_owned(), put.key.text().into_owned());
-            let known = self.documents.get(&key).map(|(version, _)| *version);
-            if known.is_none_or(|known| put.version > known) {
-                self.documents.insert(key, (put.version, put.body.to_json()));
-            }
+            self.put(key, put.version, || put.body.to_json());
         }
+    }
+
+    fn put(&mut self, key: (String, String), version: Version, body: impl FnOnce() -> Value) {
+        let known = self.documents.get(&key).map(|(version, _)| *version);
+        if known.is_none_or(|known| version > known) {
+            self.documents.insert(key, (version, body()));
+        }
+    }
+
+    /// What a graph holds that was fed from both.
+    pub fn merged(mut self, other: Self) -> Self {
+        for (key, (version, body)) in other.documents {
+            self.put(key, version, || body);
+        }
+        self
     }
 
     pub fn of<'e, 'a: 'e>(
@@ -179,15 +191,20 @@ proptest! {
         let projection = projection();
         let cut = cut.min(events.len() - 1);
         let (left, right) = events.split_at(cut);
-        let whole = Model::of(&events, &projection);
-        let mut merged = Model::of(right, &projection);
-        for (key, (version, body)) in Model::of(left, &projection).documents {
-            let known = merged.documents.get(&key).map(|(version, _)| *version);
-            if known.is_none_or(|known| version > known) {
-                merged.documents.insert(key, (version, body));
-            }
-        }
-        prop_assert_eq!(whole, merged);
+        let merged = Model::of(right, &projection).merged(Model::of(left, &projection));
+        prop_assert_eq!(Model::of(&events, &projection), merged);
+    }
+
+    #[test]
+    fn events_may_stand_in_any_of_several_logs(
+        events in prop::collection::vec((event(), 1..8u8), 1..40),
+    ) {
+        let projection = projection();
+        // Each bit of the number is a log that holds the event; some hold it all.
+        let logs = (0..3).map(|log| events.iter().filter(move |(_, logs)| logs & (1 << log) != 0));
+        let graphs = logs.map(|log| Model::of(log.map(|(event, _)| event), &projection));
+        let merged = graphs.reduce(Model::merged).expect("three logs");
+        prop_assert_eq!(Model::of(events.iter().map(|(event, _)| event), &projection), merged);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod parker;
 mod place;
 mod progress;
 mod recent;
+mod revive;
 mod status;
 mod worker;
 mod worker_status;

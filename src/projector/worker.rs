@@ -39,6 +39,11 @@ pub(super) enum Source {
     Retry(Box<RetryQueue>),
 }
 
+/// The consumer that all workers of a generation share for what comes back.
+pub(super) fn retry_durable(generation: u64) -> String {
+    format!("retry-g{generation}")
+}
+
 impl<S: Store> Worker<S> {
     /// Works until it is told to stop; what it then has in hand goes back for others to take.
     pub async fn run(self, stop: CancellationToken) {
@@ -62,8 +67,8 @@ impl<S: Store> Worker<S> {
             }
             // An entry names the epoch that it comes from.
             Source::Retry(retry) => {
-                let durable = format!("retry-g{}", self.shared.generation);
-                let queue = retry.work(self.shared.generation, durable);
+                let generation = self.shared.generation;
+                let queue = retry.work(generation, retry_durable(generation));
                 (queue, Arc::new(Epoch(String::new())))
             }
         }

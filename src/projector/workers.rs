@@ -11,6 +11,7 @@ use super::attempt::Shared;
 use super::decode::Decoder;
 use super::gate::Gate;
 use super::place::Place;
+use super::revive::revive;
 use super::worker::{Source, Worker};
 use super::worker_status::WorkerStatus;
 use crate::projection::Projection;
@@ -112,9 +113,11 @@ impl<S: Store> Workers<S> {
     pub async fn run_again(self, stop: CancellationToken) {
         let Self { shared, queues, options, aside_task, .. } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
+        let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
         let (source, most) = (Source::Retry(Box::new(queues.retry)), options.batch);
         Worker { shared, source, most, pulse: Pulse::new(NAME) }.run(stop).await;
         aside.await.ok();
+        reviver.await.ok();
     }
 
     /// Works until told to stop. What is then in hand goes back, for others to take at once.
@@ -122,6 +125,7 @@ impl<S: Store> Workers<S> {
         let Self { shared, place, queues, options, aside_task, pulses } = self;
         let aside = tokio::spawn(aside_task.run(stop.clone()));
         let keeper = tokio::spawn(place.clone().keep(stop.clone()));
+        let reviver = tokio::spawn(queues.revive(shared.generation, stop.clone()));
         let consumer = log_consumer(shared.generation, &options);
         let fresh = (0..options.workers).map(|_| {
             let (log, consumer) = (queues.reading.clone(), consumer.clone());
@@ -137,6 +141,13 @@ impl<S: Store> Workers<S> {
         drop(shared);
         aside.await.ok();
         keeper.await.ok();
+        reviver.await.ok();
+    }
+}
+
+impl Queues {
+    fn revive(&self, generation: u64, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        revive(self.retry.clone(), self.control.nats().clone(), generation, stop)
     }
 }
 

@@ -4,24 +4,31 @@
 //! reconnection is, is decided by the connection's identity at the server, so that none is missed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{
+    Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ReconnectToServer, Server,
+    ServerInfo,
+};
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::stream::credentials::{Credentials, LastFault, Refusal};
+use crate::stream::patience::Patience;
 use crate::stream::server::{TooOld, check_version};
 
-/// Half-open connections are noticed after two missed pings of this interval.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Half-open connections are noticed after three missed pings of this interval.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
 /// How often the state is looked at beside the client's events.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest wait between two attempts to connect.
 const RECONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// How long a server may take to shake hands: one that is cut off answers nothing, and others may be there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How to connect.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +90,9 @@ pub struct ServerFacts {
 pub struct Nats {
     client: Client,
     link: watch::Receiver<Link>,
+    patience: Arc<Mutex<Patience>>,
+    /// Set while the next connection shall be to another server.
+    elsewhere: Arc<AtomicBool>,
     _watcher: Arc<DropGuard>,
 }
 
@@ -96,9 +106,14 @@ impl Nats {
             return Err(ConnectError::UserInfo);
         }
         let (events, told) = mpsc::channel(16);
-        let fault = LastFault::default();
+        let (fault, elsewhere) = (LastFault::default(), Arc::<AtomicBool>::default());
         let Options { url, name, .. } = options.clone();
+        let leaving = elsewhere.clone();
         let client = connect_options(options, events, fault.clone())?
+            .reconnect_to_server_callback(move |servers, last| {
+                let chosen = leaving.swap(false, Ordering::AcqRel).then(|| other(servers, &last));
+                std::future::ready(chosen.flatten())
+            })
             .connect(url.split(',').map(str::trim).collect::<Vec<_>>().as_slice())
             .await
             .map_err(|error| ConnectError::Url { url, source: error.into() })?;
@@ -106,7 +121,8 @@ impl Nats {
         let token = CancellationToken::new();
         let watcher = Watcher { client: client.clone(), name, fault, refused: None };
         tokio::spawn(watcher.watch(told, link_sender, token.clone()));
-        Ok(Self { client, link, _watcher: Arc::new(token.drop_guard()) })
+        let (patience, watcher) = (Arc::default(), Arc::new(token.drop_guard()));
+        Ok(Self { client, link, patience, elsewhere, _watcher: watcher })
     }
 
     /// Returns a watch of the connection's state.
@@ -138,6 +154,32 @@ impl Nats {
         self.server().map_or(Ok(()), |server| check_version(&server.version))
     }
 
+    /// Takes in whether a question to JetStream was answered. After a while without any answer another server is
+    /// tried, if there are several: one that is cut off from its cluster keeps its connections.
+    pub(super) async fn heard(&self, answered: bool) {
+        if self.patience_ends(answered) && self.has_several_servers().await {
+            let server = self.server().map_or_else(String::new, |server| server.name);
+            tracing::warn!(server, "the server answers no questions: connecting to another one");
+            self.elsewhere.store(true, Ordering::Release);
+            self.client.force_reconnect().await.ok();
+        }
+    }
+
+    fn patience_ends(&self, answered: bool) -> bool {
+        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered || !self.link.borrow().connected {
+            patience.answered();
+            return false;
+        }
+        patience.unanswered(Instant::now())
+    }
+
+    /// One that is cut off tells of no others any more; the client remembers those it was given.
+    async fn has_several_servers(&self) -> bool {
+        let asked = tokio::time::timeout(CONNECT_TIMEOUT, self.client.server_pool()).await;
+        matches!(asked, Ok(Ok(servers)) if servers.len() > 1)
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -158,7 +200,10 @@ fn connect_options(
         .name(&name)
         .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
-        .reconnect_delay_callback(reconnect_delay)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .reconnect_delay_callback(|attempts| {
+            reconnect_delay(attempts, getrandom::u64().unwrap_or_default())
+        })
         .event_callback(move |event| {
             let events = events.clone();
             async move {
@@ -169,9 +214,25 @@ fn connect_options(
     Ok(connecting)
 }
 
-fn reconnect_delay(attempts: usize) -> Duration {
+/// Grows from 10 ms on, and spreads over half to all of it, so that those whose server has ended do not all come to
+/// the others at once. `random` is from the whole range of numbers.
+fn reconnect_delay(attempts: usize, random: u64) -> Duration {
     let exponent = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-    Duration::from_millis(5 * (1 << exponent)).min(RECONNECT_LIMIT)
+    let longest = Duration::from_millis(10 * (1 << exponent)).min(RECONNECT_LIMIT);
+    longest.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
+}
+
+/// Chooses a server that is not the one of the last connection; `None` leaves the choice to the client.
+fn other(servers: Vec<Server>, last: &ServerInfo) -> Option<ReconnectToServer> {
+    let is_last =
+        |server: &Server| server.addr.host() == last.host && server.addr.port() == last.port;
+    let mut others: Vec<_> = servers.into_iter().filter(|server| !is_last(server)).collect();
+    others.sort_by_key(|server| server.failed_attempts);
+    let fewest = others.first()?.failed_attempts;
+    others.retain(|server| server.failed_attempts == fewest);
+    let place = getrandom::u64().unwrap_or_default() as usize % others.len();
+    let addr = others.swap_remove(place).addr;
+    Some(ReconnectToServer { addr, delay: None })
 }
 
 /// Follows the client's state until the last handle is gone.
@@ -282,10 +343,11 @@ mod tests {
 
     #[test]
     fn waiting_to_reconnect_grows_up_to_its_limit() {
-        let delays: Vec<_> = (0..40).map(reconnect_delay).collect();
+        let delays: Vec<_> = (0..40).map(|attempts| reconnect_delay(attempts, u64::MAX)).collect();
         assert!(delays.is_sorted());
-        assert_eq!(delays[0], Duration::from_millis(5));
+        assert_eq!(delays[0], Duration::from_millis(10));
         assert_eq!(delays[39], RECONNECT_LIMIT);
-        assert_eq!(reconnect_delay(usize::MAX), RECONNECT_LIMIT);
+        assert_eq!(reconnect_delay(usize::MAX, u64::MAX), RECONNECT_LIMIT);
+        assert_eq!(reconnect_delay(40, 0), RECONNECT_LIMIT / 2);
     }
 }

@@ -127,13 +127,16 @@ fn compare_promise(findings: &mut Differences, declared: &Config, found: &Config
         let held = found.subjects.contains(subject);
         findings.check(held, broken, "subjects", format!("{:?}", found.subjects), subject.clone());
     }
-    findings.check(
-        found.num_replicas >= declared.num_replicas,
-        broken,
-        "num_replicas",
-        found.num_replicas.to_string(),
-        declared.num_replicas.to_string(),
-    );
+    if found.num_replicas < declared.num_replicas {
+        findings.0.push(Finding {
+            severity: broken,
+            setting: "num_replicas".into(),
+            found: found.num_replicas.to_string(),
+            expected: declared.num_replicas.to_string(),
+            remedy: "`weir streams apply` while as many servers are up: it makes more copies"
+                .into(),
+        });
+    }
 }
 
 /// Where a difference costs speed, room or a function.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::stream::server::SyncPolicy;
+use crate::stream::server::{Server, SyncPolicy};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,8 +55,19 @@ impl Finding {
     }
 }
 
-/// Says what a server's sync policy means for a stream of so many replicas.
-pub fn of_sync_policy(policy: &SyncPolicy) -> Option<Finding> {
+/// Says what each server's sync policy means; one of several is named.
+pub fn of_servers(servers: &[Server]) -> Vec<Finding> {
+    let named = |server: &Server| {
+        of_sync_policy(&server.sync).map(|finding| match servers.len() {
+            1 => finding,
+            _ => Finding { setting: format!("{} of {}", finding.setting, server), ..finding },
+        })
+    };
+    servers.iter().filter_map(named).collect()
+}
+
+/// Says what a server's sync policy means.
+fn of_sync_policy(policy: &SyncPolicy) -> Option<Finding> {
     let (severity, found) = match policy {
         SyncPolicy::Always => return None,
         SyncPolicy::Every(interval) => {
@@ -94,5 +105,16 @@ mod tests {
         assert_eq!((late.severity, late.found.as_str()), (Severity::Broken, "every 120 s"));
         let unknown = of_sync_policy(&SyncPolicy::Unknown("no address".into())).unwrap();
         assert_eq!(unknown.severity, Severity::Notice);
+    }
+
+    #[test]
+    fn of_several_servers_each_that_is_wrong_is_named() {
+        let server = |name: &str, sync| Server { url: None, name: Some(name.into()), sync };
+        let late = || SyncPolicy::Every(Duration::from_mins(2));
+        let servers = [server("n1", SyncPolicy::Always), server("n2", late())];
+        let settings: Vec<_> = of_servers(&servers).into_iter().map(|f| f.setting).collect();
+        assert_eq!(settings, ["jetstream.sync_interval of n2"]);
+        let alone = of_servers(&[server("n1", late())]);
+        assert_eq!(alone[0].setting, "jetstream.sync_interval");
     }
 }

@@ -175,8 +175,12 @@ impl StreamHandle {
 
     pub async fn info(&self) -> Result<Info, GetError> {
         let asked = self.inner.context.get_stream(&self.inner.name);
-        let got = self.bounded(asked, "no answer").await?;
-        got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
+        let got = self.bounded(asked, "no answer").await.and_then(|got| {
+            got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
+        });
+        let answered = !matches!(got, Err(GetError::Unavailable(_)));
+        self.inner.nats.heard(answered).await;
+        got
     }
 
     /// The connection's queue may be full while it is down, so everything has a deadline.

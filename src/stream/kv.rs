@@ -155,17 +155,38 @@ impl KvStore {
 
     /// Returns what the keys that begin with a prefix hold, as the bucket has them now.
     pub async fn entries(&self, prefix: &str) -> Result<Entries, QueueError> {
-        let mut found = Vec::new();
-        let mut each =
-            |subject: &str, _| found.extend(subject.strip_prefix(self.prefix).map(str::to_owned));
-        self.side.each_subject(&format!("{}>", self.prefix), &mut each).await?;
         let mut entries = Entries::new();
-        for key in found.into_iter().filter(|key| key.starts_with(prefix)) {
+        for key in self.subjects(prefix).await? {
             if let Some(entry) = self.get(&key).await? {
                 entries.insert(key, entry);
             }
         }
         Ok(entries)
+    }
+
+    /// The same, with the times at which they were written, in milliseconds of the server's clock.
+    pub async fn entries_with_times(
+        &self,
+        prefix: &str,
+    ) -> Result<BTreeMap<String, (Bytes, i64)>, QueueError> {
+        let mut entries = BTreeMap::new();
+        for key in self.subjects(prefix).await? {
+            let newest = self.side.newest_of(&self.subject(&key)?).await?;
+            if let Some(message) = newest.filter(is_value) {
+                entries.insert(key, (message.payload, message.time_ms));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Names the keys that begin with a prefix, those that were deleted among them.
+    async fn subjects(&self, prefix: &str) -> Result<Vec<String>, QueueError> {
+        let mut found = Vec::new();
+        let mut each =
+            |subject: &str, _| found.extend(subject.strip_prefix(self.prefix).map(str::to_owned));
+        self.side.each_subject(&format!("{}>", self.prefix), &mut each).await?;
+        found.retain(|key| key.starts_with(prefix));
+        Ok(found)
     }
 
     /// Begins to follow the bucket: changes are seen within a second, and the last copy stays while NATS is away.

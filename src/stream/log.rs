@@ -10,7 +10,7 @@ use crate::stream::message::StoredMessage;
 use crate::stream::position::{Mark, Marks};
 use crate::stream::publish::{Ack, Outcome, Outgoing};
 use crate::stream::reader::Reader;
-use crate::stream::server::{SyncPolicy, sync_policy};
+use crate::stream::server::{Server, SyncPolicy, least, servers};
 use crate::stream::work::{WorkOptions, WorkQueue};
 
 /// What the log shall be.
@@ -20,7 +20,7 @@ pub struct Options {
     pub max_bytes: Option<i64>,
     /// Copies of the stream in a cluster.
     pub replicas: usize,
-    /// The server's monitoring address (`http://127.0.0.1:8222`), to learn whether it syncs.
+    /// The servers' monitoring addresses (`http://127.0.0.1:8222`), with commas between, to learn whether they sync.
     pub monitor_url: Option<String>,
 }
 
@@ -48,9 +48,14 @@ impl EventLog {
         self.handle.nats()
     }
 
-    /// Asks when the server syncs what it stores.
+    /// Asks when the servers sync what they store; of several, the one that promises least tells.
     pub async fn sync_policy(&self) -> SyncPolicy {
-        sync_policy(self.options.monitor_url.as_deref()).await
+        least(self.servers().await)
+    }
+
+    /// Asks each server that can be asked what it is; at least one.
+    pub async fn servers(&self) -> Vec<Server> {
+        servers(self.options.monitor_url.as_deref()).await
     }
 
     /// Returns how far the log reaches.

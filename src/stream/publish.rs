@@ -269,7 +269,7 @@ fn read_error(AnswerError { err_code: code, description: text }: AnswerError) ->
         10_002 | 10_023 | 10_047 | 10_122 => Outcome::Refused(RefusedCause::Full(text)),
         // The store failed: either at one of its bounds, which it names, or at its disk.
         10_077 if text.contains("maximum") => Outcome::Refused(RefusedCause::Full(text)),
-        10_077 | 10_004..=10_009 | 10_039 | 10_076 | 10_118 | 10_158 | 10_167 | 10_194 => {
+        10_077 | 10_004..=10_009 | 10_039 | 10_041 | 10_076 | 10_118 | 10_158 | 10_167 | 10_194 => {
             Outcome::Retry(RetryCause::Unavailable(text))
         }
         _ => Outcome::Refused(RefusedCause::Other { code, text }),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE as EXPECTED;
+use async_nats::jetstream::context::CreateStreamError;
 use async_nats::jetstream::stream::{Config, PurgeError, PurgeResponse};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use futures_util::StreamExt;
 
 use crate::stream::connection::Nats;
 use crate::stream::declaration::{epoch_of, set_epoch};
-use crate::stream::ensure::{is_no_room, new_epoch};
+use crate::stream::ensure::{NoPlace, grow, is_no_room, new_epoch};
 use crate::stream::handle::{GetError, StreamHandle};
 use crate::stream::message::StoredMessage;
 use crate::stream::publish::{Ack, Outcome, RefusedCause, RetryCause};
@@ -85,15 +86,23 @@ impl SideStream {
                 tracing::info!(stream = self.handle.name(), "the stream was made");
                 Ok(())
             }
-            Err(error) if is_no_room(&error) => Err(self.refused(format!(
-                "the server has no room for {} bytes: lower the bound, or raise max_file_store",
-                self.declared.max_bytes
-            ))),
             // Somebody else made it at the same moment: theirs is the stream.
             Err(error) => match self.handle.info().await {
                 Ok(_) => Ok(()),
-                Err(_) => Err(self.refused(error.to_string())),
+                Err(_) => Err(self.not_created(&error)),
             },
+        }
+    }
+
+    fn not_created(&self, error: &CreateStreamError) -> QueueError {
+        let Config { name, num_replicas, max_bytes, .. } = &self.declared;
+        match NoPlace::of(error, name, *num_replicas) {
+            Some(no_place) if no_place.clustered => self.unavailable(no_place.to_string()),
+            Some(no_place) => self.refused(no_place.to_string()),
+            None if is_no_room(error) => self.refused(format!(
+                "the server has no room for {max_bytes} bytes: lower the bound, or raise max_file_store"
+            )),
+            None => self.refused(error.to_string()),
         }
     }
 
@@ -102,12 +111,16 @@ impl SideStream {
         if epoch_of(&found).is_none() {
             set_epoch(&mut config, &new_epoch());
         }
-        if config == found {
-            return Ok(());
+        if config != found {
+            tracing::info!(
+                stream = self.handle.name(),
+                "the stream's settings differ and are changed"
+            );
+            let updated = self.bounded(self.handle.context().update_stream(&config)).await?;
+            updated.map_err(|error| self.refused(error.to_string()))?;
         }
-        tracing::info!(stream = self.handle.name(), "the stream's settings differ and are changed");
-        let updated = self.bounded(self.handle.context().update_stream(&config)).await?;
-        updated.map(|_| ()).map_err(|error| self.refused(error.to_string()))
+        let grown = grow(&self.handle, config, self.declared.num_replicas).await;
+        grown.map_err(|error| self.failed(&error))
     }
 
     /// Writes one message and returns its sequence once it is stored. A missing stream is made.

@@ -27,6 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "store",
         &["limits", "clock", "secret", "event", "graph", "projection", "recommend", "telemetry"],
     ),
+    // What is fetched at boot: below everything but the names of what it fetches.
+    ("secrets", &["limits", "clock", "secret", "config"]),
     // The edge and the child process.
     ("http", &["limits", "pulse", "describe", "telemetry"]),
     ("systemd", &["limits", "pulse"]),
@@ -82,6 +84,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
         ],
     ),
+    // Of jobs it knows what is asked for; commands bring it together with what runs.
+    ("rollout", &["limits", "clock", "generation", "replay"]),
     (
         "query",
         &[
@@ -120,9 +124,11 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["app", "cli"]),
     ("figment", &["config"]),
-    ("reqwest", &["cli", "access", "store", "stream"]),
+    ("reqwest", &["cli", "access", "store", "stream", "secrets"]),
     ("jsonwebtoken", &["access"]),
-    ("sha2", &["access"]),
+    ("sha2", &["access", "secrets"]),
+    ("hmac", &["secrets"]),
+    ("toml", &["secrets"]),
     ("async_compression", &["gateway"]),
     ("arangors", &["store"]),
 ];

@@ -75,6 +75,51 @@ async fn due(queue: &mut WorkQueue) -> Vec<Retried> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_counts_as_done_and_is_still_there_comes_back() {
+    let mut server = NatsServer::start();
+    let retry = retry(&server).await;
+    schedule(&retry, &[entry(1), entry(2)], Duration::ZERO).await;
+    let there = async || (retry.count(1).await.ok()? == 2).then_some(());
+    eventually("both are there", DEADLINE, there).await;
+    let mut queue = retry.work(1, "retry-g1");
+    let mut taken = due(&mut queue).await;
+    while taken.len() < 2 {
+        taken.extend(due(&mut queue).await);
+    }
+    server.stop();
+    let before = server.save_files();
+    server.restart();
+    let revived = async || retry.revive(1, "retry-g1").await.ok();
+    assert_eq!(eventually("it answers", DEADLINE, revived).await, 0, "a worker has them in hand");
+    let done = async || {
+        for one in &taken {
+            one.delivery.ack().await;
+        }
+        (retry.count(1).await.ok()? == 0).then_some(())
+    };
+    eventually("nothing is left", DEADLINE, done).await;
+    // Only the removal is lost, not what was done.
+    server.stop();
+    server.restore_messages(before.path(), "RETRY");
+    server.restart();
+    eventually("they are there again", DEADLINE, there).await;
+    let revived = async || retry.revive(1, "retry-g1").await.ok().filter(|count| *count == 2);
+    eventually("they are found", DEADLINE, revived).await;
+    let mut again = due(&mut queue).await;
+    while again.len() < 2 {
+        again.extend(due(&mut queue).await);
+    }
+    assert_eq!(again.len(), 2);
+    for one in &again {
+        one.delivery.ack().await;
+    }
+    let done = async || (retry.count(1).await.ok()? == 0).then_some(());
+    eventually("nothing is left again", DEADLINE, done).await;
+    assert_eq!(retry.revive(1, "retry-g1").await, Ok(0));
+    assert_eq!(retry.revive(7, "retry-g7").await, Ok(0), "nobody works on it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_event_comes_back_after_its_delay_as_it_was() {
     let server = NatsServer::start();
     let retry = retry(&server).await;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
@@ -35,6 +35,14 @@ struct Counts {
     accepted: AtomicU64,
     unanswered: AtomicU64,
     refused: AtomicU64,
+    republished: AtomicU64,
+    slowest_post: AtomicU64,
+    slowest_publish: AtomicU64,
+}
+
+/// Raises a count of milliseconds to what has passed since.
+fn raise(slowest: &AtomicU64, since: Instant) {
+    slowest.fetch_max(since.elapsed().as_millis() as u64, Ordering::Relaxed);
 }
 
 /// What one producer has sent; all of it is of one user, the producer itself.
@@ -114,6 +122,21 @@ impl Load {
     /// Requests that got no answer so far.
     pub fn unanswered(&self) -> u64 {
         self.counts.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Publishes that were sent again because no acknowledgement came, so far.
+    pub fn republished(&self) -> u64 {
+        self.counts.republished.load(Ordering::Relaxed)
+    }
+
+    /// The longest that an accepted request has taken.
+    pub fn slowest_post(&self) -> Duration {
+        Duration::from_millis(self.counts.slowest_post.load(Ordering::Relaxed))
+    }
+
+    /// The longest that an event has taken from its first publish to its acknowledgement.
+    pub fn slowest_publish(&self) -> Duration {
+        Duration::from_millis(self.counts.slowest_publish.load(Ordering::Relaxed))
     }
 
     /// Waits until so many more events were accepted.
@@ -215,12 +238,16 @@ impl Poster {
     }
 
     async fn post(&self, events: &[Value]) -> bool {
+        let begun = Instant::now();
         let posted = match events {
             [event] => self.client.try_post("application/json", event.to_string()).await,
             events => self.client.try_post("application/x-ndjson", ndjson(events)).await,
         };
         match posted {
-            Ok(answer) if answer.status == 202 => true,
+            Ok(answer) if answer.status == 202 => {
+                raise(&self.counts.slowest_post, begun);
+                true
+            }
             Ok(_) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
                 false
@@ -261,10 +288,13 @@ async fn publish(
         let id = event["eventId"].as_str().expect("a text").to_owned();
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id.as_str());
-        let waiting = Waiting::until("the publish is acknowledged", PATIENCE);
+        let (waiting, begun) =
+            (Waiting::until("the publish is acknowledged", PATIENCE), Instant::now());
         while !publish_once(&context, &headers, &event).await {
+            counts.republished.fetch_add(1, Ordering::Relaxed);
             waiting.look_again().await;
         }
+        raise(&counts.slowest_publish, begun);
         counts.accepted.fetch_add(1, Ordering::Relaxed);
         produced.accepted.push(id);
     }

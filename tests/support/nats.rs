@@ -2,6 +2,7 @@
 //!
 //! The binary is `WEIR_NATS_SERVER`, else `.tools/bin/nats-server` in the repository, else the PATH's.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -263,4 +264,21 @@ pub async fn hurry_retries(context: &Context) {
             sent.await.expect("it is sent").await.expect("it is stored");
         }
     }
+}
+
+/// Tells what RETRY holds and what its consumers wait for, for whoever finds that it does not empty.
+pub async fn retry_told(context: &Context) -> String {
+    let Ok(mut stream) = context.get_stream("RETRY").await else { return "no RETRY".into() };
+    let state = stream.info().await.expect("the stream answers").state.clone();
+    let mut told = format!("RETRY: {state:?}\n");
+    for sequence in state.first_sequence..=state.last_sequence {
+        let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+        let headers = format!("{:?}", message.headers);
+        let _ = writeln!(told, "{sequence} {} {headers}", message.subject);
+    }
+    let mut consumers = stream.consumers();
+    while let Some(Ok(consumer)) = consumers.next().await {
+        let _ = writeln!(told, "{consumer:?}");
+    }
+    told
 }

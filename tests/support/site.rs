@@ -97,7 +97,8 @@ impl Site {
             .fold(weir.nats(&self.nats), |weir, (name, value)| weir.variable(name, &value))
     }
 
-    fn variables(&self) -> [(&'static str, String); 4] {
+    /// How a weir reaches the ArangoDB.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
         [
             ("WEIR_ARANGO__URL", self.arango.url()),
             ("WEIR_ARANGO__USER", self.arango.user().to_owned()),
@@ -156,6 +157,11 @@ impl Site {
     /// The same of the log below a sequence.
     pub async fn holds_the_log_below(&self, generation: &str, below: u64) -> Documents {
         let truth = documents(&graph_below(&self.nats.jetstream().await, below).await).await;
+        self.holds(generation, &truth).await
+    }
+
+    /// Holds that a generation's database has exactly these documents; returns them.
+    pub async fn holds(&self, generation: &str, truth: &Documents) -> Documents {
         let found = documents(&self.store(generation)).await;
         let differ: Vec<_> =
             truth.iter().filter(|(key, document)| found.get(*key) != Some(*document)).collect();

@@ -54,9 +54,14 @@ impl Authority {
 
     /// Issues a certificate for 127.0.0.1 and localhost, of a server and of a client, in files of that name.
     pub fn issue(&self, name: &str) -> Pair {
+        self.issue_for(name, &[Ipv4Addr::LOCALHOST])
+    }
+
+    /// The same for addresses and localhost.
+    pub fn issue_for(&self, name: &str, addresses: &[Ipv4Addr]) -> Pair {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        params.subject_alt_names.push(SanType::IpAddress(here));
+        let addresses = addresses.iter().map(|address| SanType::IpAddress(IpAddr::V4(*address)));
+        params.subject_alt_names.extend(addresses);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key");

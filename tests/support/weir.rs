@@ -65,6 +65,11 @@ impl Builder {
         self.flag("--nats-url", &server.url())
     }
 
+    /// Uses the servers at these addresses instead of a child.
+    pub fn nats_urls(self, urls: &str) -> Self {
+        self.flag("--nats-url", urls)
+    }
+
     /// Uses the ArangoDB at this address.
     pub fn arango(self, url: &str) -> Self {
         self.flag("--arango-url", url)

@@ -23,7 +23,7 @@ use crate::rounds::{Latencies, median_percentile, ratio};
 use crate::table::{Line, Report, Target, Unit};
 use crate::weir_dev::{Setting, WeirDev};
 
-const RATE: u32 = 2000;
+pub const RATE: u32 = 2000;
 /// Each sends every 16 ms, so that an answer of some milliseconds delays nothing.
 const SENDERS: u32 = 32;
 const SAMPLED: u32 = 10;

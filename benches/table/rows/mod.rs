@@ -3,6 +3,7 @@
 mod arango;
 mod beside;
 mod catch_up;
+mod cluster;
 mod edge;
 mod live;
 pub mod memory;

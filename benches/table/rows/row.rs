@@ -2,7 +2,9 @@
 
 use clap::ValueEnum;
 
-use super::{arango, beside, catch_up, edge, live, memory, ndjson, reads, rebuild, relay, single};
+use super::{
+    arango, beside, catch_up, cluster, edge, live, memory, ndjson, reads, rebuild, relay, single,
+};
 use crate::bench::Bench;
 use crate::table::Report;
 
@@ -20,6 +22,7 @@ pub enum Row {
     Rebuild,
     Beside,
     Arango,
+    Cluster,
 }
 
 impl Row {
@@ -36,6 +39,7 @@ impl Row {
             Self::Rebuild => "rebuild",
             Self::Beside => "beside",
             Self::Arango => "arango",
+            Self::Cluster => "cluster",
         }
     }
 
@@ -54,6 +58,7 @@ impl Row {
             Self::Rebuild => "how fast is a generation rebuilt, verified and promoted?",
             Self::Beside => "how late are live events while a rebuild runs beside them?",
             Self::Arango => "how fast do workers bring a log into ArangoDB, and what does it cost?",
+            Self::Cluster => "how late is an event visible on three copies, beside one?",
         }
     }
 
@@ -71,6 +76,7 @@ impl Row {
             Self::Rebuild => rebuild::measure(bench, report),
             Self::Beside => beside::measure(bench, report),
             Self::Arango => arango::measure(bench, report),
+            Self::Cluster => cluster::measure(bench, report),
         }
     }
 }

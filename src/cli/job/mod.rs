@@ -23,3 +23,4 @@ pub use arguments::{JumpArguments, RebuildArguments, ReplayArguments, VerifyArgu
 pub use control::JobCommand;
 pub use lifecycle::{PromoteArguments, RedriveArguments, RetireArguments, RollbackArguments};
 pub(super) use start::start;
+pub(super) use text::span;

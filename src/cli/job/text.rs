@@ -21,7 +21,7 @@ pub(super) fn share(job: &Job) -> Option<String> {
 }
 
 /// Seconds in the two largest units that fit: `3 h 12 min`.
-pub(super) fn span(seconds: f64) -> String {
+pub(in crate::cli) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0 if seconds >= 0.001 => format!("{:.0} ms", seconds * 1e3),

@@ -14,6 +14,7 @@ use crate::limits;
 use crate::stream::connection::Nats;
 use crate::stream::entry::Entry;
 use crate::stream::form::{self, Read};
+use crate::stream::reader::ReadError;
 use crate::stream::retry::room::Room;
 use crate::stream::side::{Bounds, QueueError, SideStream};
 use crate::stream::work::{Delivery, WorkOptions, WorkQueue, WorkStream};
@@ -164,6 +165,37 @@ impl RetryQueue {
         }
         page.after = Some(place);
         Ok(page)
+    }
+
+    /// Has events come back at once that are due and that nobody would be given: the work on them counts as done.
+    ///
+    /// A server that died keeps what was done and may find again what it had removed by that. It cannot be told
+    /// whether such an event was applied, and to apply it again changes nothing. Returns how many there were.
+    pub async fn revive(&self, generation: u64, durable: &str) -> Result<u64, QueueError> {
+        // The state is asked first: what is done meanwhile is none of these.
+        let done = match self.work(generation, durable).state().await {
+            Ok(state) => state.ack_floor,
+            Err(ReadError::Gone) => return Ok(0),
+            Err(error) => return Err(self.side.unavailable(error.to_string())),
+        };
+        let left = self.left_below(generation, done).await?;
+        let scheduled = self.schedule(&left, |_| Duration::ZERO).await;
+        scheduled.into_iter().try_fold(0, |count, one| one.map(|()| count + 1))
+    }
+
+    /// Returns the due events up to a sequence (inclusive), a page of them at most.
+    async fn left_below(&self, generation: u64, done: u64) -> Result<Vec<Entry>, QueueError> {
+        let (subjects, mut left, mut from) = (due_subjects(generation), Vec::new(), 1);
+        while from <= done && left.len() < limits::RETRY_PAGE {
+            match self.side.next_of(&subjects, from).await? {
+                Some(message) if message.sequence <= done => {
+                    from = message.sequence + 1;
+                    left.extend(form::read(message.headers(), &message.payload).map(|it| it.entry));
+                }
+                _ => break,
+            }
+        }
+        Ok(left)
     }
 
     /// Forgets all events of a generation, as when it ends; returns how many there were.

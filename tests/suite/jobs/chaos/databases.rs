@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::ending::{ENDING, active, acts, is_whole, jobs_are_right, jobs_end, log_holds, records};
 use super::operator::Operator;
@@ -13,13 +14,13 @@ use crate::support::client::text;
 use crate::support::eventually;
 use crate::support::load::Load;
 use crate::support::mixed::Mixed;
-use crate::support::nats::hurry_retries;
+use crate::support::nats::{hurry_retries, retry_told};
 use crate::support::seed::Seed;
 use crate::support::site::{Site, in_database, is_drained};
 use crate::support::weir::{Builder, Weir};
 
 const PROJECTORS: usize = 3;
-const ACTS: u64 = 36;
+const ACTS: u64 = 16;
 /// Between two requests of each producer.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -221,13 +222,16 @@ async fn ends_right(chaos: &Chaos, accepted: &[String]) {
     assert!(following.contains(&active(&context).await), "what answers follows the log");
     let drained = |status: &Value| all_drained(status, &following);
     let mut status = Value::Null;
-    let hurried = eventually("everything is applied", ENDING, async || {
+    // The inner deadline lies behind the outer one, which tells more.
+    let hurried = eventually("everything is applied", 2 * ENDING, async || {
         // An event that failed some times waits for minutes.
         hurry_retries(&context).await;
         status = client.status().await;
         drained(&status).then_some(())
     });
-    hurried.await;
+    if timeout(ENDING, hurried).await.is_err() {
+        panic!("not everything is applied: {status:#}\n{}", retry_told(&context).await);
+    }
     operator.say(&format!("{following:?} have {} events", status["nats"]["lastSeq"]));
     for generation in &following {
         assert!(!in_database(&status, generation).is_null());
