@@ -87,6 +87,10 @@ pub const HTTP_BACKLOG: u32 = 4096;
 /// answer is long read, and a producer that sends more often keeps its place.
 pub const HTTP_SILENT: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// How long a connection that has asked nothing yet is waited for at the end: a request follows its connection within
+/// a round trip, and a silent one delays the end by no more.
+pub const HTTP_FIRST_REQUEST: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Connections that are looked at for one to give up: some microseconds a new connection, and all have their turn
 /// within 128 of these.
 pub const HTTP_LOOKED_AT: usize = 64;

@@ -4,7 +4,6 @@
 //! The judgement is a pure function of what was shown.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -43,9 +42,8 @@ impl Pulse {
     }
 
     /// Waits for something that may rightly take for ever, and shows meanwhile that the loop is only waiting.
-    /// Whatever blocks the task, in here or after, ends the signs.
-    pub async fn while_waiting<T>(&self, waiting: impl Future<Output = T>) -> T {
-        let mut waiting = pin!(waiting);
+    /// Whatever blocks the task, in here or after, ends the signs. Pinned by the caller: moved in, it would be kept twice.
+    pub async fn while_waiting<T>(&self, mut waiting: impl Future<Output = T> + Unpin) -> T {
         loop {
             self.beat();
             tokio::select! {
@@ -83,6 +81,8 @@ pub fn silent(signs: &[Sign], patience: Duration) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -133,8 +133,7 @@ mod tests {
             std::hint::spin_loop();
         }
         assert_eq!(silent(&[pulse.sign()], busy / 2), ["a loop"]);
-        let waited = pulse.while_waiting(tokio::time::sleep(3 * PULSE_PERIOD));
-        waited.await;
+        pulse.while_waiting(pin!(tokio::time::sleep(3 * PULSE_PERIOD))).await;
         assert!(pulse.sign().age < busy);
     }
 }

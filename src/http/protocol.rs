@@ -19,8 +19,8 @@ use super::seat::Seat;
 use super::serve::ServeOptions;
 use super::streams::{Spawner, Streams};
 use crate::limits::{
-    HTTP_BUFFER_BYTES, HTTP_HEAD_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PONG, HTTP2_RESETS,
-    HTTP2_STREAM_WINDOW, HTTP2_STREAMS,
+    HTTP_BUFFER_BYTES, HTTP_FIRST_REQUEST, HTTP_HEAD_BYTES, HTTP2_CONNECTION_WINDOW, HTTP2_PONG,
+    HTTP2_RESETS, HTTP2_STREAM_WINDOW, HTTP2_STREAMS,
 };
 
 /// Tells connections to finish. The flag spares each wake-up of a connection the token's lock.
@@ -34,6 +34,15 @@ impl Drain {
     pub fn begin(&self) {
         self.begun.store(true, Ordering::Release);
         self.token.cancel();
+    }
+
+    /// Waits until a connection is to finish. One that has asked nothing yet is waited for a moment: its first
+    /// request is on its way, and it would be closed without an answer.
+    async fn reaches(&self, seat: &Seat) {
+        self.token.cancelled().await;
+        if seat.silence().is_some_and(|silence| silence.fresh) {
+            tokio::time::sleep(HTTP_FIRST_REQUEST).await;
+        }
     }
 }
 
@@ -59,15 +68,15 @@ impl Protocols {
         Self { http1, listener, head_timeout, drain: Arc::default() }
     }
 
-    /// Serves one connection to its end, and asks it to finish once the drain begins.
-    pub async fn serve_http1<I, S>(&self, io: I, service: S)
+    /// Serves one connection to its end, and asks it to finish once the drain reaches it.
+    pub async fn serve_http1<I, S>(&self, io: I, service: S, seat: &Seat)
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
         S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
     {
         let drain = &self.drain;
         let mut connection = pin!(self.http1.serve_connection(TokioIo::new(io), service));
-        let mut drained = pin!(drain.token.cancelled());
+        let mut drained = pin!(drain.reaches(seat));
         let (mut registered, mut asked) = (false, false);
         let end = poll_fn(|cx| {
             // Polled once to register this task's waker, and again only when the flag is up.
@@ -96,7 +105,7 @@ impl Protocols {
         let mut connection = pin!(http2.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             end = connection.as_mut() => return tell(end),
-            () = self.drain.token.cancelled() => {}
+            () = self.drain.reaches(seat) => {}
             () = silent(seat, self.head_timeout) => {}
         }
         connection.as_mut().graceful_shutdown();

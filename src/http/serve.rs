@@ -226,6 +226,7 @@ fn prepare(stream: &TcpStream, options: &ServeOptions) -> io::Result<()> {
 }
 
 async fn plain(stream: TcpStream, session: Session, protocols: Protocols, admission: Admission) {
-    protocols.serve_http1(stream, service(session)).await;
+    let seat = session.seat.clone();
+    protocols.serve_http1(stream, service(session), &seat).await;
     drop(admission);
 }

@@ -62,12 +62,12 @@ impl Tls {
 
 async fn serve_in(stream: TlsStream<TcpStream>, session: Session, protocols: &Protocols) {
     let chosen = stream.get_ref().1.alpn_protocol();
+    let seat = session.seat.clone();
     if chosen == Some(ALPN_HTTP2) {
-        let seat = session.seat.clone();
         // Boxed, since it is much larger than the other, and made once a connection.
         Box::pin(protocols.serve_http2(stream, service(session), &seat)).await;
     } else {
-        protocols.serve_http1(stream, service(session)).await;
+        protocols.serve_http1(stream, service(session), &seat).await;
     }
 }
 

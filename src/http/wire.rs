@@ -415,6 +415,22 @@ async fn a_drain_finishes_requests_in_flight_and_closes_the_idle() {
 }
 
 #[tokio::test]
+async fn a_drain_answers_the_first_request_that_was_on_its_way() {
+    let site = Site::start(patient()).await;
+    let mut early = site.connect().await;
+    // Connections are accepted in order, so the one before is too.
+    let mut later = site.connect().await;
+    later.write_all(GET).await.unwrap();
+    until(&mut later, "\r\n\r\nok").await;
+    site.shutdown.cancel();
+    assert_eq!(rest(&mut later).await, "", "the drain has begun");
+    early.write_all(GET).await.unwrap();
+    let answer = rest(&mut early).await;
+    assert!(answer.ends_with("ok"), "{answer}");
+    assert_eq!(site.ended.await.unwrap(), Drained { cut: 0 });
+}
+
+#[tokio::test]
 async fn a_drain_cuts_what_is_left_at_its_deadline() {
     let site =
         Site::start(ServeOptions { drain_deadline: Duration::from_millis(100), ..patient() }).await;

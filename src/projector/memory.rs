@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -144,7 +145,7 @@ impl MemoryProjector {
         let mut follows = self.graph.follows();
         let begin = *follows.borrow_and_update();
         let pulse = self.pulse.clone();
-        let reader = match pulse.while_waiting(self.open(begin)).await {
+        let reader = match pulse.while_waiting(pin!(self.open(begin))).await {
             Ok(reader) => reader,
             Err(error) => return wait(&error).await,
         };
@@ -198,7 +199,7 @@ impl MemoryProjector {
             }
             let waiting = self.status.phase() == Phase::Waiting;
             let patience = if waiting { LOG_RETRY } else { self.options.snapshot_every };
-            let next = tokio::time::timeout(patience, reader.next());
+            let next = pin!(tokio::time::timeout(patience, reader.next()));
             let Ok(read) = self.pulse.while_waiting(next).await else {
                 if waiting {
                     self.look_ahead(from).await;
@@ -226,7 +227,8 @@ impl MemoryProjector {
         self.status.pending.store(0, Ordering::Relaxed);
         self.status.enter(Phase::Live);
         loop {
-            self.pulse.while_waiting(tokio::time::sleep(self.options.snapshot_every)).await;
+            let pause = pin!(tokio::time::sleep(self.options.snapshot_every));
+            self.pulse.while_waiting(pause).await;
             self.note_applied();
             self.snapshot_if_due();
         }
@@ -274,7 +276,8 @@ impl MemoryProjector {
         let mut from = from;
         for part in batch.messages.chunks(APPLY_AT_ONCE) {
             let undecodable = self.apply(part, epoch);
-            let left = self.pulse.while_waiting(self.set_right(part, &undecodable, epoch)).await;
+            let setting_right = pin!(self.set_right(part, &undecodable, epoch));
+            let left = self.pulse.while_waiting(setting_right).await;
             let last = part.last().expect("chunks are never empty").mark();
             self.graph.progress().advance(from, last, &left);
             from = last.sequence + 1;

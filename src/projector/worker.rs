@@ -3,6 +3,7 @@
 //! What fails for its own sake is set aside, so that fresh messages never wait behind it. What fails for
 //! the store's sake stays in the worker's hands until the breaker lets it be tried again.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,10 +51,10 @@ impl<S: Store> Worker<S> {
             let (mut queue, epoch) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                opened = self.pulse.while_waiting(self.open()) => opened,
+                opened = async { self.pulse.while_waiting(pin!(self.open())).await } => opened,
             };
             self.follow(&mut queue, &epoch, &stop).await;
-            self.pulse.while_waiting(queue.release()).await;
+            self.pulse.while_waiting(pin!(queue.release())).await;
         }
     }
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -136,7 +137,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = token.cancelled() => return,
-                event = pulse.while_waiting(self.turn()) => self.handle(event),
+                event = async { pulse.while_waiting(pin!(self.turn())).await } => self.handle(event),
             }
         }
     }

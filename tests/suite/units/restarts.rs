@@ -118,7 +118,7 @@ fn sockets(pid: i32) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_of_all_addresses_asks_for_keys_and_stays_with_weir() {
-    let heard = Heard::new(Duration::from_secs(60));
+    let heard = Heard::new(Duration::from_mins(1));
     let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
     let own = format!("/proc/self/fd/{}", socket.as_raw_fd());
     let socket_link = fs::read_link(own).expect("our own socket");
