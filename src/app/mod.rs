@@ -20,6 +20,7 @@ mod graph_status;
 mod graphs;
 mod ground;
 mod guard;
+mod hash_key;
 mod images;
 mod inlet;
 mod jobs;

@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::stream::credentials::{Credentials, LastFault, Refusal};
+use crate::stream::credentials::{Credentials, Refusal, Shown};
+use crate::stream::rotation;
 use crate::stream::server::{TooOld, check_version};
 
 /// Half-open connections are noticed after two missed pings of this interval.
@@ -96,15 +97,25 @@ impl Nats {
             return Err(ConnectError::UserInfo);
         }
         let (events, told) = mpsc::channel(16);
-        let fault = LastFault::default();
+        let shown = Shown::default();
         let Options { url, name, .. } = options.clone();
-        let client = connect_options(options, events, fault.clone())?
+        let client = connect_options(options.clone(), shown.clone())?
+            .retry_on_initial_connect()
+            .event_callback(move |event| {
+                let events = events.clone();
+                async move {
+                    // A full channel loses the event and not what it says: the watcher looks for itself.
+                    events.try_send(event).ok();
+                }
+            })
             .connect(url.split(',').map(str::trim).collect::<Vec<_>>().as_slice())
             .await
             .map_err(|error| ConnectError::Url { url, source: error.into() })?;
         let (link_sender, link) = watch::channel(Link::default());
         let token = CancellationToken::new();
-        let watcher = Watcher { client: client.clone(), name, fault, refused: None };
+        let following = rotation::follow(client.clone(), options, shown.clone(), token.clone());
+        tokio::spawn(following);
+        let watcher = Watcher { client: client.clone(), name, shown, refused: None };
         tokio::spawn(watcher.watch(told, link_sender, token.clone()));
         Ok(Self { client, link, _watcher: Arc::new(token.drop_guard()) })
     }
@@ -143,29 +154,19 @@ impl Nats {
     }
 }
 
-fn connect_options(
+/// How to connect, but for what becomes of the connection.
+pub(super) fn connect_options(
     options: Options,
-    events: mpsc::Sender<Event>,
-    fault: LastFault,
+    shown: Shown,
 ) -> Result<ConnectOptions, ConnectError> {
     let Options { name, credentials, ca_file, .. } = options;
-    let mut begun = credentials.options(fault).map_err(ConnectError::Credentials)?;
+    let mut begun = credentials.options(shown).map_err(ConnectError::Credentials)?;
     if let Some(path) = ca_file {
         std::fs::read(&path).map_err(|error| ConnectError::CaFile { path: path.clone(), error })?;
         begun = begun.add_root_certificates(path).require_tls(true);
     }
-    let connecting = begun
-        .name(&name)
-        .retry_on_initial_connect()
-        .ping_interval(PING_INTERVAL)
-        .reconnect_delay_callback(reconnect_delay)
-        .event_callback(move |event| {
-            let events = events.clone();
-            async move {
-                // A full channel loses the event and not what it says: the watcher looks for itself.
-                events.try_send(event).ok();
-            }
-        });
+    let connecting =
+        begun.name(&name).ping_interval(PING_INTERVAL).reconnect_delay_callback(reconnect_delay);
     Ok(connecting)
 }
 
@@ -178,7 +179,7 @@ fn reconnect_delay(attempts: usize) -> Duration {
 struct Watcher {
     client: Client,
     name: String,
-    fault: LastFault,
+    shown: Shown,
     refused: Option<Refusal>,
 }
 
@@ -201,6 +202,9 @@ impl Watcher {
             let now = identity_of(&self.client);
             if now.is_some() {
                 self.refused = None;
+                if now != identity {
+                    self.shown.taken();
+                }
             }
             link.send_if_modified(|link| {
                 let before = *link;
@@ -248,7 +252,7 @@ impl Watcher {
         if let Some(refusal) = refused
             && refused != self.refused
         {
-            let fault = self.fault.get().unwrap_or_default();
+            let fault = self.shown.fault().unwrap_or_default();
             tracing::error!(
                 connection = self.name,
                 fault,

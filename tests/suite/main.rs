@@ -32,5 +32,6 @@ mod relay;
 mod replay;
 mod roles;
 mod secrets;
+mod secrets_boot;
 mod stream;
 mod tls;

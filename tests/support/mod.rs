@@ -2,6 +2,7 @@
 
 pub mod arango;
 pub mod arango_store;
+pub mod aws;
 pub mod client;
 pub mod described;
 pub mod events;
@@ -15,7 +16,9 @@ pub mod proof;
 pub mod seed;
 pub mod site;
 pub mod small_disk;
+pub mod tiny_http;
 pub mod tls;
+pub mod vault;
 pub mod weir;
 
 use std::time::{Duration, Instant};
