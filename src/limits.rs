@@ -330,6 +330,9 @@ pub const ARANGO_QUEUE_TIME: std::time::Duration = std::time::Duration::from_mil
 /// Requests in flight with which writing begins; it grows from there as long as the server is at ease.
 pub const ARANGO_FIRST_WINDOW: usize = 4;
 
+/// Pause before a new password that ArangoDB does not take yet is tried again: the one before still counts.
+pub const ARANGO_PASSWORD_AGAIN: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Pause before a token that could not be renewed is tried again: requests that use it are not held up.
 pub const ARANGO_LOGIN_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 

@@ -22,6 +22,7 @@ mod graph_status;
 mod graphs;
 mod ground;
 mod guard;
+mod hash_key;
 mod herald;
 mod images;
 mod inlet;

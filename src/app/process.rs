@@ -27,7 +27,7 @@ use super::signals::stop_on_signals;
 use super::status::Parts;
 use super::tasks::{Stages, every};
 use super::wire::Wire;
-use super::{files, fill, jobs, watch};
+use super::{files, fill, hash_key, jobs, watch};
 use crate::access::Access;
 use crate::broker::Broker;
 use crate::clock;
@@ -195,6 +195,9 @@ impl Built {
         if parts.roles.has(Role::Gateway) {
             let watching = fill::watch(parts.log.clone(), stages.watchers.token());
             stages.watchers.spawn("the watch over the stream's room", watching);
+            let key = settings.privacy.hash_key.clone();
+            let watching = hash_key::watch(key, stages.watchers.token());
+            stages.watchers.spawn("the watch over the key of hashes", watching);
         }
         let examining = watch::examine(parts.log.clone(), stages.watchers.token());
         stages.watchers.spawn("the examination of NATS", examining);

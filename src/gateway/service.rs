@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
@@ -80,6 +80,8 @@ struct Inner {
     full_until_ms: AtomicU64,
     begun: Instant,
     options: Options,
+    /// Read once: with another, equal values would no longer be hashed alike.
+    hash_key: OnceLock<HashKey>,
 }
 
 /// Why a request was refused as a whole.
@@ -109,6 +111,8 @@ impl Gateway {
         access: Access,
         options: Options,
     ) -> Self {
+        let secret = options.hash_key.as_ref().and_then(|source| source.read().ok());
+        let hash_key = secret.map(|secret| OnceLock::from(HashKey::new(secret.expose())));
         Self(Arc::new(Inner {
             wal,
             published,
@@ -118,6 +122,7 @@ impl Gateway {
             full_until_ms: AtomicU64::new(0),
             begun: Instant::now(),
             options,
+            hash_key: hash_key.unwrap_or_default(),
         }))
     }
 
@@ -295,16 +300,18 @@ impl Inner {
         }
     }
 
-    /// The secret is read when a key needs it, so a file that was replaced counts.
+    /// The secret that could be read first, at the start if it was there, counts until the process ends.
     fn hash_key(&self, grant: &Grant) -> Option<HashKey> {
         if grant.rules().privacy.hash.is_empty() {
             return None;
         }
+        if let Some(key) = self.hash_key.get() {
+            return Some(*key);
+        }
         let secret = self.options.hash_key.as_ref()?.read();
-        secret
-            .inspect_err(|error| tracing::error!(%error, "fields cannot be hashed"))
-            .ok()
-            .map(|secret| HashKey::new(secret.expose()))
+        let secret = secret.inspect_err(|error| tracing::error!(%error, "fields cannot be hashed"));
+        let key = HashKey::new(secret.ok()?.expose());
+        Some(*self.hash_key.get_or_init(|| key))
     }
 
     async fn store(&self, visit: &Visit, prepared: Prepared) -> Result<Response, Refused> {

@@ -17,8 +17,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::stream::credentials::{Credentials, LastFault, Refusal};
+use crate::stream::credentials::{Credentials, Refusal, Shown};
 use crate::stream::patience::Patience;
+use crate::stream::rotation;
 use crate::stream::server::{TooOld, check_version};
 
 /// Half-open connections are noticed after three missed pings of this interval.
@@ -106,10 +107,18 @@ impl Nats {
             return Err(ConnectError::UserInfo);
         }
         let (events, told) = mpsc::channel(16);
-        let (fault, elsewhere) = (LastFault::default(), Arc::<AtomicBool>::default());
+        let (shown, elsewhere) = (Shown::default(), Arc::<AtomicBool>::default());
         let Options { url, name, .. } = options.clone();
         let leaving = elsewhere.clone();
-        let client = connect_options(options, events, fault.clone())?
+        let client = connect_options(options.clone(), shown.clone())?
+            .retry_on_initial_connect()
+            .event_callback(move |event| {
+                let events = events.clone();
+                async move {
+                    // A full channel loses the event and not what it says: the watcher looks for itself.
+                    events.try_send(event).ok();
+                }
+            })
             .reconnect_to_server_callback(move |servers, last| {
                 let chosen = leaving.swap(false, Ordering::AcqRel).then(|| other(servers, &last));
                 std::future::ready(chosen.flatten())
@@ -119,7 +128,9 @@ impl Nats {
             .map_err(|error| ConnectError::Url { url, source: error.into() })?;
         let (link_sender, link) = watch::channel(Link::default());
         let token = CancellationToken::new();
-        let watcher = Watcher { client: client.clone(), name, fault, refused: None };
+        let following = rotation::follow(client.clone(), options, shown.clone(), token.clone());
+        tokio::spawn(following);
+        let watcher = Watcher { client: client.clone(), name, shown, refused: None };
         tokio::spawn(watcher.watch(told, link_sender, token.clone()));
         let (patience, watcher) = (Arc::default(), Arc::new(token.drop_guard()));
         Ok(Self { client, link, patience, elsewhere, _watcher: watcher })
@@ -185,31 +196,23 @@ impl Nats {
     }
 }
 
-fn connect_options(
+/// How to connect, but for what becomes of the connection.
+pub(super) fn connect_options(
     options: Options,
-    events: mpsc::Sender<Event>,
-    fault: LastFault,
+    shown: Shown,
 ) -> Result<ConnectOptions, ConnectError> {
     let Options { name, credentials, ca_file, .. } = options;
-    let mut begun = credentials.options(fault).map_err(ConnectError::Credentials)?;
+    let mut begun = credentials.options(shown).map_err(ConnectError::Credentials)?;
     if let Some(path) = ca_file {
         std::fs::read(&path).map_err(|error| ConnectError::CaFile { path: path.clone(), error })?;
         begun = begun.add_root_certificates(path).require_tls(true);
     }
     let connecting = begun
         .name(&name)
-        .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
         .connection_timeout(CONNECT_TIMEOUT)
         .reconnect_delay_callback(|attempts| {
             reconnect_delay(attempts, getrandom::u64().unwrap_or_default())
-        })
-        .event_callback(move |event| {
-            let events = events.clone();
-            async move {
-                // A full channel loses the event and not what it says: the watcher looks for itself.
-                events.try_send(event).ok();
-            }
         });
     Ok(connecting)
 }
@@ -239,7 +242,7 @@ fn other(servers: Vec<Server>, last: &ServerInfo) -> Option<ReconnectToServer> {
 struct Watcher {
     client: Client,
     name: String,
-    fault: LastFault,
+    shown: Shown,
     refused: Option<Refusal>,
 }
 
@@ -262,6 +265,9 @@ impl Watcher {
             let now = identity_of(&self.client);
             if now.is_some() {
                 self.refused = None;
+                if now != identity {
+                    self.shown.taken();
+                }
             }
             link.send_if_modified(|link| {
                 let before = *link;
@@ -309,7 +315,7 @@ impl Watcher {
         if let Some(refusal) = refused
             && refused != self.refused
         {
-            let fault = self.fault.get().unwrap_or_default();
+            let fault = self.shown.fault().unwrap_or_default();
             tracing::error!(
                 connection = self.name,
                 fault,

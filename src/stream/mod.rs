@@ -28,6 +28,7 @@ mod pulls;
 mod reader;
 mod replies;
 mod retry;
+mod rotation;
 mod server;
 mod session;
 mod side;

@@ -114,6 +114,7 @@ const ALL: &[&str] = &["*"];
 const OWNED: &[(&str, &[&str])] = &[
     ("sled", &["wal"]),
     ("async_nats", &["stream"]),
+    ("nkeys", &["stream"]),
     ("axum", &["http", "gateway", "query", "app", "cli"]),
     ("hyper", &["http", "gateway"]),
     ("hyper_util", &["http"]),

@@ -35,6 +35,7 @@ mod replay;
 mod roles;
 mod rollout;
 mod secrets;
+mod secrets_boot;
 mod stream;
 mod tls;
 mod units;

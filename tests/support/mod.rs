@@ -3,6 +3,7 @@
 pub mod arango;
 pub mod arango_store;
 pub mod aws;
+pub mod aws_cli;
 pub mod client;
 pub mod cluster;
 pub mod described;
@@ -20,7 +21,9 @@ pub mod seed;
 pub mod site;
 pub mod small_disk;
 pub mod systemd;
+pub mod tiny_http;
 pub mod tls;
+pub mod vault;
 pub mod weir;
 
 use std::time::{Duration, Instant};

@@ -60,6 +60,13 @@ impl NatsServer {
         self.write_config("always", extra);
     }
 
+    /// Has the running server take other lines in its configuration, without a restart.
+    pub fn reload(&self, extra: &str) {
+        self.write_config("always", extra);
+        let child = self.child.as_ref().expect("the server runs");
+        kill_process(Pid::from_child(child), Signal::HUP).expect("our own child can be signalled");
+    }
+
     fn write_config(&self, sync: &str, extra: &str) {
         let (port, monitor_port, store) = (self.port, self.monitor_port, self.store());
         let config = format!(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::aws::{AwsAccount, Behaviour};
+use crate::support::aws_cli::{AwsAccount, Behaviour};
 
 const WELL: Behaviour = Behaviour { failing: 0, behind: 0 };
 

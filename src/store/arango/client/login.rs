@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::exchange::{Trouble, exchange};
+use super::password::Known;
 use super::session::{Kind, record};
 use super::token::Token;
-use crate::secret::SecretSource;
+use crate::secret::{Secret, SecretSource};
 use crate::store::arango::classify::Wire;
 
 /// Who logs in, and the token it has.
@@ -21,7 +22,13 @@ pub struct Login {
     user: String,
     password: SecretSource,
     /// Held while a token is fetched: whoever needs one waits for it.
-    current: Mutex<Option<Token>>,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    token: Option<Token>,
+    password: Known,
 }
 
 #[derive(Serialize)]
@@ -38,46 +45,80 @@ struct Granted {
 impl Login {
     pub fn new(url: &Url, user: String, password: SecretSource) -> Self {
         let url = url.join("/_open/auth").expect("a path of ASCII letters");
-        Self { url, user, password, current: Mutex::new(None) }
+        Self { url, user, password, current: Mutex::default() }
     }
 
-    /// The token, or a new one where it is about to end. One that cannot be replaced is used to its end.
+    /// The token, or a new one where it is about to end or the password was replaced. One that cannot be
+    /// replaced is used to its end.
     pub async fn token(&self, http: &Client) -> Result<Token, Trouble> {
         let mut current = self.current.lock().await;
         let now = Instant::now();
-        match &mut *current {
-            Some(token) if token.is_fresh(now) => Ok(token.clone()),
-            Some(token) => {
-                match self.fetch(http).await {
-                    Ok(fresh) => *token = fresh,
-                    Err(trouble) => {
-                        tracing::warn!(%trouble, "the token of ArangoDB cannot be renewed yet");
-                        token.postpone(now);
-                    }
-                }
-                Ok(token.clone())
-            }
-            None => Ok(current.insert(self.fetch(http).await?).clone()),
+        let replaced = current.password.is_replaced(&self.password, now);
+        let Some(token) = current.token.clone() else {
+            return self.first(&mut current, http).await;
+        };
+        if token.is_fresh(now) && !replaced {
+            return Ok(token);
         }
+        let (fresh, token) = match self.fetch(&mut current.password, http).await {
+            Ok(fresh) => (fresh.clone(), fresh),
+            Err(trouble) => {
+                tracing::warn!(%trouble, "the token of ArangoDB cannot be renewed yet");
+                let mut kept = token.clone();
+                if !token.is_fresh(now) {
+                    kept.postpone(now);
+                }
+                (kept, token)
+            }
+        };
+        current.token = Some(fresh);
+        Ok(token)
     }
 
     /// A token other than one that was refused: fetched now, unless another request has done so.
     pub async fn renewed(&self, http: &Client, refused: &Token) -> Result<Token, Trouble> {
         let mut current = self.current.lock().await;
-        match &*current {
+        match &current.token {
             Some(token) if !token.is_same(refused) => Ok(token.clone()),
-            _ => {
-                *current = None;
-                Ok(current.insert(self.fetch(http).await?).clone())
-            }
+            _ => self.first(&mut current, http).await,
         }
     }
 
-    /// Reads the password as it is now and asks for a token.
-    async fn fetch(&self, http: &Client) -> Result<Token, Trouble> {
-        let password = self.password.read().map_err(|error| {
-            Trouble::wire(Wire::Secret, format!("ArangoDB's password: {error}"))
-        })?;
+    async fn first(&self, current: &mut Current, http: &Client) -> Result<Token, Trouble> {
+        current.token = None;
+        let token = self.fetch(&mut current.password, http).await?;
+        Ok(current.token.insert(token).clone())
+    }
+
+    /// Asks for a token with the password as it is now; where that is refused, with the one that worked before:
+    /// file and server do not change at the same moment.
+    async fn fetch(&self, known: &mut Known, http: &Client) -> Result<Token, Trouble> {
+        let before = known.worked().cloned();
+        let now = match (self.password.read(), before.clone()) {
+            (Ok(now), _) | (Err(_), Some(now)) => now,
+            (Err(error), None) => {
+                let text = format!("ArangoDB's password: {error}");
+                return Err(Trouble::wire(Wire::Secret, text));
+            }
+        };
+        let first = self.ask(&now, http).await;
+        if !matches!(first, Err(Trouble::Login { status: 401, .. })) {
+            if first.is_ok() {
+                known.works(now);
+            }
+            return first;
+        }
+        let Some(before) = before.filter(|before| *before != now) else { return first };
+        let token = self.ask(&before, http).await.or(first)?;
+        if known.refuses(now) {
+            tracing::warn!(
+                "ArangoDB does not take the new password yet: the one before still counts"
+            );
+        }
+        Ok(token)
+    }
+
+    async fn ask(&self, password: &Secret, http: &Client) -> Result<Token, Trouble> {
         let credentials = Credentials { username: &self.user, password: password.expose() };
         let body = serde_json::to_vec(&credentials).expect("two texts are JSON");
         let (began, sent) = (Instant::now(), body.len());

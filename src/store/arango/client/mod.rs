@@ -7,6 +7,7 @@ mod gate;
 mod limiter;
 mod login;
 mod options;
+mod password;
 mod server;
 mod session;
 mod token;
