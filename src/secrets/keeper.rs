@@ -81,6 +81,9 @@ impl Keeper {
                 self.target.write(&self.values())?;
                 return Ok(self.entries.len());
             }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Err(Missing::Late(self.missing()));
+            }
             let next = self.next();
             let next = end.map_or(next, |end| end.min(next));
             if stop.run_until_cancelled(sleep_until(next)).await.is_none() {

@@ -281,7 +281,7 @@ impl State {
         let names: Vec<&str> = get("SignedHeaders")?.split(';').collect();
         let needed = ["host", "x-amz-date"];
         let token = key.token.as_deref().unwrap_or_default();
-        let all_amz =
+        let mut all_amz =
             headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
         if !names.is_sorted()
             || !needed.iter().all(|name| names.contains(name))

@@ -27,10 +27,6 @@ impl Wire {
         let all: Vec<_> = self.headers.get_all(name).iter().collect();
         if let [one] = all[..] { one.to_str().unwrap_or_default() } else { "" }
     }
-
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap_or_default()
-    }
 }
 
 /// What is answered.

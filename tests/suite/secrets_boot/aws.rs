@@ -33,7 +33,9 @@ async fn a_machine_fetches_by_its_role_and_in_its_region() {
     let aws = aws();
     let site = site(&aws, "");
     is_fetched(&site, &site.fetch("20s").await);
-    assert_eq!((aws.set().asked, aws.set().given), (1, 1));
+    let state = aws.set();
+    assert_eq!((state.asked, state.given), (1, 1));
+    drop(state);
 }
 
 #[tokio::test(flavor = "multi_thread")]
