@@ -154,20 +154,23 @@ impl Nats {
         self.server().map_or(Ok(()), |server| check_version(&server.version))
     }
 
-    /// Takes in whether a question to JetStream was answered. After a while without any answer another server is
-    /// tried, if there are several: one that is cut off from its cluster keeps its connections.
-    pub(super) async fn heard(&self, answered: bool) {
-        if self.patience_ends(answered) && self.has_several_servers().await {
+    /// Takes in whether the server serves JetStream: it answered, and it knows of a leader. After a while in which it
+    /// did not another one is tried, if there are several: a server that is cut off keeps its connections.
+    pub(super) async fn heard(&self, serves: bool) {
+        if self.patience_ends(serves) && self.has_several_servers().await {
             let server = self.server().map_or_else(String::new, |server| server.name);
-            tracing::warn!(server, "the server answers no questions: connecting to another one");
+            tracing::warn!(
+                server,
+                "the server is cut off, or does not serve: connecting to another one"
+            );
             self.elsewhere.store(true, Ordering::Release);
             self.client.force_reconnect().await.ok();
         }
     }
 
-    fn patience_ends(&self, answered: bool) -> bool {
+    fn patience_ends(&self, serves: bool) -> bool {
         let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered || !self.link.borrow().connected {
+        if serves || !self.link.borrow().connected {
             patience.answered();
             return false;
         }
