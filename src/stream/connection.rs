@@ -155,9 +155,16 @@ impl Nats {
     }
 
     /// Takes in whether the server serves JetStream: it answered, and it knows of a leader. After a while in which it
-    /// did not another one is tried, if there are several: a server that is cut off keeps its connections.
+    /// did not, or stored nothing, another one is tried, if there are several: one that is cut off keeps its
+    /// connections.
     pub(super) async fn heard(&self, serves: bool) {
-        if self.patience_ends(serves) && self.has_several_servers().await {
+        let now = Instant::now();
+        let connected = self.link.borrow().connected;
+        let is_over = self.with_patience(|patience| {
+            patience.asked(serves || !connected, now);
+            patience.is_over(now) && connected
+        });
+        if is_over && self.has_several_servers().await {
             let server = self.server().map_or_else(String::new, |server| server.name);
             tracing::warn!(
                 server,
@@ -168,13 +175,13 @@ impl Nats {
         }
     }
 
-    fn patience_ends(&self, serves: bool) -> bool {
-        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        if serves || !self.link.borrow().connected {
-            patience.answered();
-            return false;
-        }
-        patience.unanswered(Instant::now())
+    /// Takes in whether a publish was decided on, stored or refused.
+    pub(super) fn published(&self, decided: bool, at: Instant) {
+        self.with_patience(|patience| patience.published(decided, at));
+    }
+
+    fn with_patience<T>(&self, with: impl FnOnce(&mut Patience) -> T) -> T {
+        with(&mut self.patience.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One that is cut off tells of no others any more; the client remembers those it was given.
