@@ -17,19 +17,22 @@ pub(super) fn copies_text(copies: &[Copies], promise: Option<&Promise>) -> Strin
 
 fn promise_text(promise: &Promise) -> String {
     let Promise { holds, disks, replicas, spare } = promise;
-    let where_to = match replicas {
-        1 => "on the one disk there is".to_owned(),
-        _ => format!("on {disks} of {replicas} disks; {spare} may be lost now without a stop"),
+    let place = match replicas {
+        0 | 1 => "the one disk there is".to_owned(),
+        _ => format!("{disks} of {replicas} disks"),
+    };
+    let spare = match (replicas, spare) {
+        (0 | 1, _) => String::new(),
+        (_, 0) => "; one more loss stops the log".to_owned(),
+        (_, spare) => format!("; {spare} of them may be lost without a stop"),
     };
     match holds {
-        Some(true) => format!("holds: what is acknowledged is synced {where_to}"),
-        Some(false) => {
-            format!(
-                "does NOT hold: what is acknowledged is {where_to}, and a power failure takes it"
-            )
-        }
+        Some(true) => format!("holds: what is acknowledged is synced on {place}{spare}"),
+        Some(false) => format!(
+            "does NOT hold: what is acknowledged is on {place}, not synced, and a power failure can take it{spare}"
+        ),
         None => format!(
-            "not known: what is acknowledged is {where_to}, and not every server says if it syncs"
+            "not known: what is acknowledged is on {place}, and not every server says if it syncs{spare}"
         ),
     }
 }

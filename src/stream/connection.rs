@@ -165,24 +165,34 @@ impl Nats {
         self.server().map_or(Ok(()), |server| check_version(&server.version))
     }
 
-    /// Takes in whether a question to JetStream was answered. After a while without any answer another server is
-    /// tried, if there are several: one that is cut off from its cluster keeps its connections.
-    pub(super) async fn heard(&self, answered: bool) {
-        if self.patience_ends(answered) && self.has_several_servers().await {
+    /// Takes in whether the server serves JetStream: it answered, and it knows of a leader. After a while in which it
+    /// did not, or stored nothing, another one is tried, if there are several: one that is cut off keeps its
+    /// connections.
+    pub(super) async fn heard(&self, serves: bool) {
+        let now = Instant::now();
+        let connected = self.link.borrow().connected;
+        let is_over = self.with_patience(|patience| {
+            patience.asked(serves || !connected, now);
+            patience.is_over(now) && connected
+        });
+        if is_over && self.has_several_servers().await {
             let server = self.server().map_or_else(String::new, |server| server.name);
-            tracing::warn!(server, "the server answers no questions: connecting to another one");
+            tracing::warn!(
+                server,
+                "the server is cut off, or does not serve: connecting to another one"
+            );
             self.elsewhere.store(true, Ordering::Release);
             self.client.force_reconnect().await.ok();
         }
     }
 
-    fn patience_ends(&self, answered: bool) -> bool {
-        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered || !self.link.borrow().connected {
-            patience.answered();
-            return false;
-        }
-        patience.unanswered(Instant::now())
+    /// Takes in whether a publish was decided on, stored or refused.
+    pub(super) fn published(&self, decided: bool, at: Instant) {
+        self.with_patience(|patience| patience.published(decided, at));
+    }
+
+    fn with_patience<T>(&self, with: impl FnOnce(&mut Patience) -> T) -> T {
+        with(&mut self.patience.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One that is cut off tells of no others any more; the client remembers those it was given.

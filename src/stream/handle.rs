@@ -103,9 +103,12 @@ impl StreamHandle {
         self.inner.nats.server().map_or(0, |server| server.max_payload)
     }
 
-    /// Returns how far the stream reaches.
+    /// Returns how far the stream reaches, as its leader has it.
     pub async fn state(&self) -> Result<LogState, GetError> {
         let info = self.info().await?;
+        if is_leaderless(&info) {
+            return Err(GetError::Unavailable("the stream has no leader now".to_owned()));
+        }
         Ok(LogState {
             epoch: epoch_of(&info.config),
             first_sequence: info.state.first_sequence,
@@ -173,13 +176,18 @@ impl StreamHandle {
         replies.map_err(|_| Ack::retry(RetryCause::Disconnected))
     }
 
+    /// Returns what a server tells of the stream. One that knows of no leader tells what it has itself.
     pub async fn info(&self) -> Result<Info, GetError> {
         let asked = self.inner.context.get_stream(&self.inner.name);
         let got = self.bounded(asked, "no answer").await.and_then(|got| {
             got.map(|stream| stream.cached_info().clone()).map_err(|error| info_error(&error))
         });
-        let answered = !matches!(got, Err(GetError::Unavailable(_)));
-        self.inner.nats.heard(answered).await;
+        let serves = match &got {
+            Ok(info) => !is_leaderless(info),
+            Err(GetError::Gone) => true,
+            Err(GetError::Unavailable(_)) => false,
+        };
+        self.inner.nats.heard(serves).await;
         got
     }
 
@@ -204,6 +212,12 @@ impl StreamHandle {
             () = broken => Err(GetError::Unavailable("the link to NATS broke".to_owned())),
         }
     }
+}
+
+/// Whether a stream in a cluster has nobody who takes what is written. A server alone leads by itself.
+fn is_leaderless(info: &Info) -> bool {
+    let named = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.is_empty());
+    info.cluster.as_ref().is_some_and(|cluster| named(&cluster.name) && !named(&cluster.leader))
 }
 
 fn read_message(

@@ -1,7 +1,7 @@
 //! When a server that can be reached but does not serve is left for another one. Pure.
 //!
-//! A server that is cut off from the rest of its cluster keeps its clients and answers none of their questions;
-//! the client sees nothing wrong, since the connection is fine.
+//! A server that is cut off from the rest of its cluster keeps its clients. The client sees nothing wrong, since
+//! the connection is fine: only that nothing is stored, or that nobody leads.
 
 use std::time::Duration;
 
@@ -11,43 +11,70 @@ use tokio::time::Instant;
 /// it takes to notice by pings that a connection is dead.
 const LONGEST: Duration = Duration::from_secs(12);
 
-/// How long one connection has had no answer to what it asked.
+/// Since when one connection has not been served, in questions and in publishes. One that leads without the
+/// others goes on answering questions for a while.
 #[derive(Debug, Default)]
 pub struct Patience {
     unanswered_since: Option<Instant>,
+    unstored_since: Option<Instant>,
 }
 
 impl Patience {
-    /// Takes in that a question was answered, whatever the answer.
-    pub fn answered(&mut self) {
-        self.unanswered_since = None;
+    /// Takes in whether a question was answered by somebody who knows of a leader.
+    pub fn asked(&mut self, answered: bool, now: Instant) {
+        note(&mut self.unanswered_since, answered, now);
     }
 
-    /// Takes in that a question was not; says whether it is time to go elsewhere, and then begins anew.
-    pub fn unanswered(&mut self, now: Instant) -> bool {
-        let since = *self.unanswered_since.get_or_insert(now);
-        let is_over = now.duration_since(since) >= LONGEST;
+    /// Takes in whether a publish was decided on, stored or refused; `at` is when it was sent or found wanting.
+    pub fn published(&mut self, decided: bool, at: Instant) {
+        note(&mut self.unstored_since, decided, at);
+    }
+
+    /// Says whether it is time to go elsewhere, and then begins anew.
+    pub fn is_over(&mut self, now: Instant) -> bool {
+        let long = |since: &Instant| now.duration_since(*since) >= LONGEST;
+        let is_over = [self.unanswered_since, self.unstored_since].iter().flatten().any(long);
         if is_over {
-            self.unanswered_since = None;
+            *self = Self::default();
         }
         is_over
     }
+}
+
+fn note(since: &mut Option<Instant>, well: bool, at: Instant) {
+    *since = if well { None } else { Some(since.map_or(at, |since| since.min(at))) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn after(begin: Instant) -> impl Fn(u64) -> Instant {
+        move |seconds| begin + Duration::from_secs(seconds)
+    }
+
     #[test]
     fn it_ends_after_an_election_without_any_answer_and_begins_anew() {
-        let (mut patience, begin) = (Patience::default(), Instant::now());
-        let after = |seconds| begin + Duration::from_secs(seconds);
-        assert!(!patience.unanswered(after(0)));
-        assert!(!patience.unanswered(after(11)));
-        assert!(patience.unanswered(after(12)));
-        assert!(!patience.unanswered(after(13)), "another server has as long");
-        patience.answered();
-        assert!(!patience.unanswered(after(30)), "an answer in between counts");
-        assert!(patience.unanswered(after(42)));
+        let (mut patience, after) = (Patience::default(), after(Instant::now()));
+        patience.asked(false, after(0));
+        patience.asked(false, after(11));
+        assert!(!patience.is_over(after(11)) && patience.is_over(after(12)));
+        patience.asked(false, after(13));
+        assert!(!patience.is_over(after(24)), "another server has as long");
+        patience.asked(true, after(24));
+        assert!(!patience.is_over(after(60)), "an answer in between counts");
+    }
+
+    #[test]
+    fn answers_do_not_make_up_for_publishes_that_nobody_stores() {
+        let (mut patience, after) = (Patience::default(), after(Instant::now()));
+        patience.published(false, after(0));
+        patience.asked(true, after(6));
+        patience.published(false, after(6));
+        patience.asked(true, after(12));
+        assert!(patience.is_over(after(12)));
+        patience.published(false, after(13));
+        patience.published(true, after(14));
+        assert!(!patience.is_over(after(60)));
     }
 }

@@ -100,6 +100,8 @@ pub enum RefusedCause {
 pub struct Ack {
     state: AckState,
     size: u64,
+    /// Who is told whether it was decided on.
+    nats: Option<Nats>,
 }
 
 enum AckState {
@@ -109,7 +111,12 @@ enum AckState {
 
 impl Ack {
     fn known(outcome: Outcome) -> Self {
-        Self { state: AckState::Known(outcome), size: 0 }
+        Self { state: AckState::Known(outcome), size: 0, nats: None }
+    }
+
+    fn expected(nats: &Nats, (expected, deadline): (Expected, Instant), size: u64) -> Self {
+        let state = AckState::Expected(expected, deadline);
+        Self { state, size, nats: Some(nats.clone()) }
     }
 
     pub(super) fn retry(cause: RetryCause) -> Self {
@@ -122,12 +129,18 @@ impl Ack {
             AckState::Known(outcome) => return outcome,
             AckState::Expected(expected, deadline) => (expected, deadline),
         };
-        match tokio::time::timeout_at(deadline, expected.reply()).await {
+        let outcome = match tokio::time::timeout_at(deadline, expected.reply()).await {
             Err(_) => Outcome::Retry(RetryCause::TimedOut),
             Ok(Reply::Disconnected) => Outcome::Retry(RetryCause::Disconnected),
             Ok(Reply::NoResponders) => Outcome::Retry(RetryCause::NoStream),
             Ok(Reply::Body(body)) => read_answer(&body, self.size),
+        };
+        if let Some(nats) = self.nats
+            && outcome != Outcome::Retry(RetryCause::Disconnected)
+        {
+            nats.published(!matches!(outcome, Outcome::Retry(_)), deadline - ACK_DEADLINE);
         }
+        outcome
     }
 }
 
@@ -155,7 +168,7 @@ pub async fn send(
     let subject = Subject::from(subject);
     let sent = nats.client().publish_with_reply_and_headers(subject, reply, headers, payload);
     match bounded(deadline, sent).await {
-        Ok(()) => Ack { state: AckState::Expected(expected, deadline), size: 1 },
+        Ok(()) => Ack::expected(nats, (expected, deadline), 1),
         Err(outcome) => Ack::known(outcome),
     }
 }
@@ -191,7 +204,7 @@ pub async fn send_atomic(nats: &Nats, replies: &Replies, batch: &[Outgoing<'_>])
             return Ack::known(outcome);
         }
     }
-    Ack { state: AckState::Expected(expected, deadline), size: batch.len() as u64 }
+    Ack::expected(nats, (expected, deadline), batch.len() as u64)
 }
 
 fn batch_headers(id: &HeaderValue, sequence: u64, last: bool, message_id: &str) -> HeaderMap {

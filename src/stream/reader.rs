@@ -194,10 +194,16 @@ async fn gather(
     }
     let silent_at = session.silent_at();
     let gathering = std::future::poll_fn(|cx| session.poll_gather(cx));
-    match gathered(gathering, link, silent_at).await {
-        Some(verdict) => verdict,
-        None => heard(silent_at, session.silent_at()),
+    if let Some(verdict) = gathered(gathering, link, silent_at).await {
+        return verdict;
     }
+    let verdict = heard(silent_at, session.silent_at());
+    if verdict == Verdict::Fine {
+        // A consumer on a server that is cut off from the log's leader goes on sending heartbeats, and nothing
+        // else: whether that is one is learnt by asking, and the connection draws the conclusion.
+        log.state().await.ok();
+    }
+    verdict
 }
 
 /// Makes sure that the log is the one that was read, then opens a consumer.

@@ -19,6 +19,9 @@ use super::{Waiting, eventually};
 /// When the first event of every producer happened; the others follow by a millisecond each.
 const BEGIN_MS: u64 = 1_750_000_000_000;
 
+/// How long a producer waits for acknowledgements before it tries another server.
+const ELSEWHERE: Duration = Duration::from_secs(6);
+
 /// Some producers at work.
 pub struct Load {
     name: &'static str,
@@ -288,10 +291,15 @@ async fn publish(
         let id = event["eventId"].as_str().expect("a text").to_owned();
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id.as_str());
-        let (waiting, begun) =
-            (Waiting::until("the publish is acknowledged", PATIENCE), Instant::now());
+        let waiting = Waiting::until("the publish is acknowledged", 2 * PATIENCE);
+        let (begun, mut tried) = (Instant::now(), Instant::now());
         while !publish_once(&context, &headers, &event).await {
             counts.republished.fetch_add(1, Ordering::Relaxed);
+            // A server that is cut off from its cluster keeps its clients.
+            if tried.elapsed() > ELSEWHERE {
+                context.client().force_reconnect().await.ok();
+                tried = Instant::now();
+            }
             waiting.look_again().await;
         }
         raise(&counts.slowest_publish, begun);

@@ -99,7 +99,6 @@ impl Scene {
     /// took.
     pub async fn end(self, what: &str) {
         let Self { cluster, client, load, weir, site, watch, rebuild, begun } = self;
-        cluster.whole().await;
         load.grows_by(50).await;
         let lasted = begun.elapsed();
         let slowest = (load.slowest_post(), load.slowest_publish());
@@ -115,6 +114,7 @@ impl Scene {
             producer.is_in_history_once(&client).await;
         }
 
+        cluster.whole().await;
         let context = patient(&cluster.context("control").await);
         let messages = stored(&context).await;
         let ids: HashSet<String> = messages

@@ -23,6 +23,8 @@ use crate::support::weir::{Builder, command};
 pub const NODES: u8 = 3;
 /// How long a cluster may take to be whole, on a machine that is busy.
 const DEADLINE: Duration = Duration::from_secs(40);
+/// How long copies may take to be whole: one that came back sometimes waits for its leader's next snapshot.
+const WHOLE_DEADLINE: Duration = Duration::from_mins(2);
 const USERS: [&str; 4] = ["producer", "weir", "control", "sys"];
 /// As `mkpasswd -m bcrypt` gives it for the producer's password; the others are told as they are.
 const PRODUCERS_HASH: &str = "$2b$05$5cvMhbEf0hv46Q3pA4xQouSvvSEOyRfDJ31PXakdoITCGLYIekmhC";
@@ -138,7 +140,7 @@ impl Cluster {
             self.healthy(node).await;
         }
         let context = self.context("control").await;
-        eventually("every copy is current", DEADLINE, async || {
+        eventually("every copy is current", WHOLE_DEADLINE, async || {
             let streams: Vec<_> = context.streams().try_collect().await.ok()?;
             let is_whole = |info: &async_nats::jetstream::stream::Info| {
                 let cluster = info.cluster.as_ref();
