@@ -27,6 +27,7 @@ pub mod projector;
 pub mod query;
 pub mod relay;
 pub mod replay;
+pub mod rollout;
 
 pub mod secrets;
 

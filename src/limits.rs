@@ -618,3 +618,38 @@ pub const SECRETS_KEYS_EARLY: std::time::Duration = std::time::Duration::from_mi
 
 /// How often a process looks at the files of its secrets for a change.
 pub const SECRET_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Most steps of a rollout: each takes its share of the permitted error, and its time.
+pub const ROLLOUT_STEPS: usize = 20;
+
+/// How often one look at most multiplies the evidence against a new version: so a burst of requests that share one
+/// cause decides nothing, and three looks at least agree.
+pub const ROLLOUT_LOOK_CAP: f64 = 10.0;
+
+/// What of the evidence one look stakes: a look that speaks for the new version divides it by ten at most, so that a
+/// bad moment of the old one does not shield the new one for the rest of the step.
+pub const ROLLOUT_LOOK_STAKE: f64 = 0.9;
+
+/// Requests without which a share of errors says nothing where there is nothing to compare with.
+pub const ROLLOUT_ALONE_REQUESTS: u64 = 100;
+
+/// Requests of the old version from which its p99 is told: fewer have no hundredth part.
+pub const ROLLOUT_BOUND_REQUESTS: u64 = 100;
+
+/// Looks, one after another, at which the new version may not answer: one may meet a pause of the machine.
+pub const ROLLOUT_SILENT_LOOKS: u32 = 3;
+
+/// Between two questions of a rollout that waits for something; a person who ends it waits as long.
+pub const ROLLOUT_TICK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Longest run of a command that a rollout starts: nginx and the AWS command line end within seconds.
+pub const ROLLOUT_COMMAND_DEADLINE: std::time::Duration = std::time::Duration::from_mins(2);
+
+/// Most characters told of what a failed command said.
+pub const ROLLOUT_TOLD_BYTES: usize = 1000;
+
+/// Longest journal of one rollout: some million looks.
+pub const ROLLOUT_JOURNAL_BYTES: u64 = 1 << 30;
+
+/// Longest metrics of a process that a rollout reads.
+pub const ROLLOUT_METRICS_BYTES: usize = 16 << 20;

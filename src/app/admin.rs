@@ -26,6 +26,8 @@ pub(super) struct Admin {
     pub parts: Parts,
     pub metrics: Metrics,
     pub draining: CancellationToken,
+    /// When the process began, in seconds since the epoch.
+    pub started_s: f64,
 }
 
 /// What a process that runs says.
@@ -110,6 +112,9 @@ impl Admin {
                 (names::GRAPH_BYTES, bytes as f64),
             ]);
         }
+        gauges.push((names::START_TIME, self.started_s));
+        let (version, projection) = (env!("CARGO_PKG_VERSION"), self.parts.projection.clone());
+        metrics::gauge!(names::BUILD_INFO, "version" => version, "projection" => projection).set(1);
         for (name, value) in gauges {
             metrics::gauge!(name).set(value);
         }

@@ -111,6 +111,7 @@ impl Built {
         let graphs = Box::pin(Graphs::build(settings, layout, roles, &rules, &wire)).await?;
         let parts = Parts {
             roles,
+            projection: rules.fingerprint(),
             wire,
             log,
             inlet: inlet.as_ref().map(|inlet| inlet.part.clone()),
@@ -135,6 +136,7 @@ impl Built {
             parts: parts.clone(),
             metrics: metrics.clone(),
             draining: stages.listeners.token(),
+            started_s: clock::now_ms() as f64 / 1e3,
         };
         let admin_address = ports.admin.address();
         let listen = ports.public.as_ref().map(|bound| bound.address().to_string());

@@ -20,6 +20,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Parts {
     pub roles: Roles,
+    /// The fingerprint of the projection that this process makes.
+    pub projection: String,
     pub wire: Wire,
     /// Over a connection of its own, which waits for nothing else.
     pub log: EventLog,
@@ -33,6 +35,8 @@ pub(super) struct Parts {
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     version: &'static str,
+    /// The fingerprint of the graph that this process would make: another one needs a rebuild.
+    projection: String,
     roles: &'static [Role],
     nats: NatsState,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +75,7 @@ impl Parts {
         let state = asked.ok().and_then(Result::ok);
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
+            projection: self.projection.clone(),
             roles: self.roles.all(),
             nats: self.nats_state(state.as_ref()),
             wal,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::secret::{Secret, SecretError, SecretSource};
 
@@ -105,6 +106,47 @@ impl AdminClient {
         self.send(self.http.request(Method::POST, self.at(path)).json(body), path).await
     }
 
+    /// Returns the text of an answer that is no JSON, up to a number of bytes.
+    pub async fn text(&self, path: &str, most: usize) -> Result<String, AdminError> {
+        let unreachable = |source| AdminError::Unreachable { url: self.url.clone(), source };
+        let mut response = self.answer(self.http.request(Method::GET, self.at(path))).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response, path).await);
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&piece);
+            if body.len() > most {
+                let detail = format!("{} answers more than {most} bytes", self.at(path));
+                return Err(AdminError::Refused { status: StatusCode::OK, detail });
+            }
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Returns why the process is not ready; none if it is.
+    pub async fn unready(&self) -> Result<Option<String>, AdminError> {
+        let path = "/health/ready";
+        let response = self.answer(self.http.request(Method::GET, self.at(path))).await?;
+        match response.status() {
+            StatusCode::OK => Ok(None),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let body = response.bytes().await.unwrap_or_default();
+                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let degraded = body["roles"].as_array().into_iter().flatten();
+                let degraded =
+                    degraded.flat_map(|role| role["degraded"].as_array().into_iter().flatten());
+                let told: Vec<&str> = degraded.filter_map(Value::as_str).collect();
+                Ok(Some(if told.is_empty() {
+                    "it is not ready".to_owned()
+                } else {
+                    told.join("; ")
+                }))
+            }
+            _ => Err(self.refusal(response, path).await),
+        }
+    }
+
     fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
@@ -115,18 +157,24 @@ impl AdminClient {
         path: &str,
     ) -> Result<T, AdminError> {
         let unreachable = |source| AdminError::Unreachable { url: self.url.clone(), source };
-        let token = self.token.as_ref().map(SecretSource::read).transpose()?;
-        let request = match &token {
-            Some(token) => request.bearer_auth(token.expose()),
-            None => request,
-        };
-        let response = request.send().await.map_err(unreachable)?;
+        let response = self.answer(request).await?;
         if !response.status().is_success() {
             return Err(self.refusal(response, path).await);
         }
         let body = response.bytes().await.map_err(unreachable)?;
         serde_json::from_slice(&body)
             .map_err(|source| AdminError::Strange { url: self.at(path), source })
+    }
+
+    /// Sends a request with the token.
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, AdminError> {
+        let token = self.token.as_ref().map(SecretSource::read).transpose()?;
+        let request = match &token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        let unreachable = |source| AdminError::Unreachable { url: self.url.clone(), source };
+        request.send().await.map_err(unreachable)
     }
 
     async fn refusal(&self, response: Response, path: &str) -> AdminError {
@@ -212,7 +260,7 @@ mod tests {
     use axum::Router;
     use axum::routing::get;
     use http::HeaderMap;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use tokio_util::sync::CancellationToken;
 
     use super::*;

@@ -14,6 +14,7 @@ use super::job::{
 use super::keys::KeysCommand;
 use super::migrate::MigrateCommand;
 use super::parked::ParkedCommand;
+use super::rollout::RolloutCommand;
 use super::secrets::SecretsCommand;
 use super::streams::StreamsCommand;
 use crate::config::Flag;
@@ -149,6 +150,10 @@ pub enum Command {
     /// Look after jobs: list, show, watch, pause, resume, cancel, limit
     #[command(subcommand)]
     Job(JobCommand),
+
+    /// Bring a new version out beside the old one, step by step, and back by itself if it is worse
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
 
     /// Make, list, rotate and revoke the keys of producers, readers and operators
     #[command(subcommand)]
@@ -500,6 +505,9 @@ mod tests {
         }
         for verb in ["fetch", "follow", "check"] {
             insta::assert_snapshot!(format!("help_secrets_{verb}"), help(&["secrets", verb]));
+        }
+        for verb in ["start", "resume", "abort", "status", "plan"] {
+            insta::assert_snapshot!(format!("help_rollout_{verb}"), help(&["rollout", verb]));
         }
         insta::assert_snapshot!("help_wal_reconcile", help(&["wal", "reconcile"]));
         insta::assert_snapshot!("help_migrate_apply", help(&["migrate", "apply"]));

@@ -91,6 +91,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Retire(verb) => block_on(job::start(&verb)),
         Command::Redrive(verb) => block_on(job::start(&verb)),
         Command::Job(command) => block_on(command.run()),
+        Command::Rollout(command) => block_on(command.run()),
         Command::Parked(command) => {
             let settings = effective(command.settings())?.settings;
             print(&block_on(command.run(&settings))?)?;

@@ -25,4 +25,4 @@ pub use settings::{
     WalSettings,
 };
 pub use show::Effective;
-pub use sources::{Flag, Sources, load};
+pub use sources::{Flag, Sources, load, read_other};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
 
 use super::check::{Problem, Problems, check, prune};
 use super::event_types;
@@ -21,6 +22,7 @@ const PREFIX: &str = "WEIR_";
 /// service named `weir`.
 const NOT_OURS: &[&str] = &[
     "WEIR_CONFIG",
+    "WEIR_ROLLOUT_CONFIG",
     "WEIR_ADMIN_URL",
     "WEIR_ADMIN_TOKEN",
     "WEIR_ADMIN_TOKEN_FILE",
@@ -193,6 +195,20 @@ fn read_file(path: &Path) -> Result<Layer, Problem> {
         problem(format!("is not TOML in line {line}: {}", error.message()), "correct that line")
     })?;
     Ok(Layer { origin: Origin::File(path.to_owned()), values })
+}
+
+/// Reads a TOML file of another form than weir's own settings; what is wrong is told with its key.
+pub fn read_other<T: DeserializeOwned>(path: &Path) -> Result<T, Problems> {
+    let problem = |key: Option<String>, wrong: String, advice: &str| {
+        let (source, advice) = (path.display().to_string(), advice.to_owned());
+        Problems(vec![Problem { key, source, wrong, advice }])
+    };
+    let layer = read_file(path).map_err(|problem| Problems(vec![problem]))?;
+    let figment = Figment::from(Numbered(0, &layer));
+    figment.extract().map_err(|error| {
+        let key = (!error.path.is_empty()).then(|| error.path.join("."));
+        problem(key, format!("is not valid: {}", error.kind), "correct it there")
+    })
 }
 
 fn environment(variables: &[(String, String)]) -> Layer {

@@ -5,6 +5,7 @@
 //! silent one's place), the TLS handshake, time and size of the head, `Host`, then (in the handlers, through
 //! [`BodyReader`]) size and pace of the body, and the room of all bodies together.
 
+mod answered;
 mod body;
 mod budget;
 mod certificate;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::answered::Answered;
 use super::connections::{Admission, Connections, Refusal};
 use super::edge::App;
 use super::forwarded::Proxies;
@@ -120,6 +121,7 @@ struct Server {
     protocols: Protocols,
     options: ServeOptions,
     connections: Connections,
+    answered: Answered,
     tasks: JoinSet<()>,
 }
 
@@ -127,8 +129,8 @@ impl Server {
     fn new(app: App, tls: Option<Tls>, options: ServeOptions) -> Self {
         let connections =
             Connections::new(options.max_connections, options.max_connections_per_peer);
-        let protocols = Protocols::new(&options);
-        Self { app, tls, protocols, options, connections, tasks: JoinSet::new() }
+        let (protocols, answered) = (Protocols::new(&options), Answered::new(options.name));
+        Self { app, tls, protocols, options, connections, answered, tasks: JoinSet::new() }
     }
 
     fn handle_connection(&mut self, stream: TcpStream, peer: SocketAddr) {
@@ -145,7 +147,13 @@ impl Server {
         }
         let seat = admission.seat().clone();
         let proxies = trusted.then(|| self.options.proxies.clone());
-        let session = Session { app: self.app.clone(), seat: seat.clone(), peer, proxies };
+        let session = Session {
+            app: self.app.clone(),
+            seat: seat.clone(),
+            answered: self.answered.clone(),
+            peer,
+            proxies,
+        };
         let protocols = self.protocols.clone();
         let task = match &self.tls {
             None => self.tasks.spawn(plain(stream, session, protocols, admission)),

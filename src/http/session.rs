@@ -3,12 +3,14 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 
+use super::answered::Answered;
 use super::client::ClientAddress;
 use super::edge::App;
 use super::forwarded::Proxies;
@@ -19,6 +21,7 @@ use super::seat::Seat;
 pub(super) struct Session {
     pub app: App,
     pub seat: Arc<Seat>,
+    pub answered: Answered,
     pub peer: IpAddr,
     /// Set if the peer is one of them.
     pub proxies: Option<Proxies>,
@@ -31,7 +34,13 @@ impl Session {
             None => self.peer,
             Some(proxies) => proxies.client(self.peer, request.headers()),
         };
-        self.app.answer(request, ClientAddress(client)).await
+        if !Answered::counts(request.uri().path()) {
+            return self.app.answer(request, ClientAddress(client)).await;
+        }
+        let begun = Instant::now();
+        let response = self.app.answer(request, ClientAddress(client)).await;
+        self.answered.record(response.status(), begun.elapsed());
+        response
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Metric {
     pub help: &'static str,
 }
 
+pub const BUILD_INFO: &str = "weir_build_info";
+pub const START_TIME: &str = "weir_start_time_seconds";
+pub const HTTP_REQUEST_SECONDS: &str = "weir_http_request_seconds";
 pub const HTTP_CONNECTIONS_OPEN: &str = "weir_http_connections_open";
 pub const HTTP_CONNECTIONS_REFUSED: &str = "weir_http_connections_refused_total";
 pub const HTTP_CONNECTIONS_GIVEN_UP: &str = "weir_http_connections_given_up_total";
@@ -63,6 +66,24 @@ pub const ARANGO_PUTS: &str = "weir_arango_puts_total";
 
 /// Every metric of the product.
 pub const ALL: &[Metric] = &[
+    Metric {
+        name: BUILD_INFO,
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        help: "Always 1: the version that runs, and the fingerprint of the projection that it makes",
+    },
+    Metric {
+        name: START_TIME,
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "When the process began, in seconds since 1970",
+    },
+    Metric {
+        name: HTTP_REQUEST_SECONDS,
+        kind: Kind::Histogram,
+        unit: Unit::Seconds,
+        help: "From a request's head to its answer's, by listener and class of status (2xx); health is not counted",
+    },
     Metric {
         name: HTTP_CONNECTIONS_OPEN,
         kind: Kind::Gauge,

@@ -84,6 +84,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "projector",
         ],
     ),
+    // Of jobs it knows what is asked for; commands bring it together with what runs.
+    ("rollout", &["limits", "clock", "generation", "replay"]),
     (
         "query",
         &[

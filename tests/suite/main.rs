@@ -33,6 +33,7 @@ mod reads;
 mod relay;
 mod replay;
 mod roles;
+mod rollout;
 mod secrets;
 mod stream;
 mod tls;

@@ -59,9 +59,9 @@ async fn each_role_has_its_own_routes_readiness_and_status() {
     caught_up(&api.client(), 0).await;
     published(&gateway.client()).await;
     for (weir, role, parts) in [
-        (&gateway, "gateway", &["nats", "relay", "roles", "version", "wal"][..]),
-        (&api, "api", &["generations", "nats", "roles", "version"]),
-        (&projector, "projector", &["generations", "nats", "roles", "version"]),
+        (&gateway, "gateway", &["nats", "projection", "relay", "roles", "version", "wal"][..]),
+        (&api, "api", &["generations", "nats", "projection", "roles", "version"]),
+        (&projector, "projector", &["generations", "nats", "projection", "roles", "version"]),
     ] {
         let client = weir.client();
         let status = client.status().await;

@@ -2,6 +2,7 @@
 
 pub mod arango;
 pub mod arango_store;
+pub mod aws;
 pub mod client;
 pub mod cluster;
 pub mod described;
@@ -11,8 +12,10 @@ pub mod jobs;
 pub mod load;
 pub mod mixed;
 pub mod nats;
+pub mod nginx;
 pub mod ports;
 pub mod proof;
+pub mod rollout;
 pub mod seed;
 pub mod site;
 pub mod small_disk;

@@ -74,10 +74,14 @@ impl Faults {
 
     /// Has a weir run under them.
     pub fn on(&self, builder: Builder) -> Builder {
+        let variables = self.variables();
+        variables.iter().fold(builder, |builder, (name, value)| builder.variable(name, value))
+    }
+
+    /// What a process must have in its environment to run under them.
+    pub fn variables(&self) -> [(&'static str, String); 2] {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
-        builder
-            .variable("LD_PRELOAD", &path("faults.so"))
-            .variable("FAULTS_CONTROL", &path("control"))
+        [("LD_PRELOAD", path("faults.so")), ("FAULTS_CONTROL", path("control"))]
     }
 
     /// Has a kind of call fail from now on.
