@@ -26,6 +26,7 @@ pub struct Engine<'a> {
     admin: &'a dyn Admin,
     journal: Journal,
     record: Record,
+    until: Option<u8>,
     tell: Box<dyn FnMut(&Entry, &Record) + Send + 'a>,
 }
 
@@ -54,10 +55,16 @@ impl<'a> Engine<'a> {
         (journal, record): (Journal, Record),
         tell: impl FnMut(&Entry, &Record) + Send + 'a,
     ) -> Self {
-        Self { provider, admin, journal, record, tell: Box::new(tell) }
+        Self { provider, admin, journal, record, until: None, tell: Box::new(tell) }
     }
 
-    /// Goes on until the rollout is over; returns how it ended.
+    /// Has it stand still, at a step that is passed, before one with more of the traffic than so many percent.
+    #[must_use]
+    pub fn until(self, percent: Option<u8>) -> Self {
+        Self { until: percent, ..self }
+    }
+
+    /// Goes on until the rollout is over, or stands where it was told to; returns where it is.
     pub async fn run(mut self) -> Result<State, EngineError> {
         loop {
             let aborted = self.aborted().filter(|_| self.record.state.can_be_refused());
@@ -76,8 +83,19 @@ impl<'a> Engine<'a> {
             let steps = self.record.begun.plan.percents.len();
             let to = self.record.state.clone().after(what.clone(), steps);
             let to = to.map_err(RecordError::from)?;
+            if what == Move::Passed && self.stands_before(&to) {
+                // The move is not taken: whoever goes on looks at this step once more, however much later.
+                self.say("it stands here, as it was told to: weir rollout resume goes on")?;
+                return Ok(self.record.state);
+            }
             self.note(Event::Moved { what, to })?;
         }
+    }
+
+    fn stands_before(&self, to: &State) -> bool {
+        let State::Step { at } = *to else { return false };
+        let percent = self.record.begun.plan.step(at).map_or(100, |step| step.percent);
+        self.until.is_some_and(|until| percent > until)
     }
 
     fn note(&mut self, event: Event) -> Result<(), EngineError> {

@@ -79,6 +79,23 @@ async fn a_good_version_gets_all_of_the_traffic_and_the_old_one_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_stands_at_its_share_until_it_is_resumed() {
+    let Some(site) = RolloutSite::start().await else { return };
+    let (status, told) = site.run(&["start", "--to", WEIR, "--until", "10"]).ended().await;
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("the first step gives the new version 20 %"), "{told}");
+    let load = load("canary", &site);
+    let (status, told) = site.run(&["start", "--to", WEIR, "--until", "30"]).ended().await;
+    assert_eq!(status.code(), Some(0), "{told}");
+    assert!(told.contains("step 1 of 3: 20 %") && !told.contains("step 2 of 3"), "{told}");
+    assert_eq!((site.processes(0).len(), site.processes(1).len()), (1, 1));
+    let (status, told) = site.run(&["resume"]).ended().await;
+    assert_eq!(status.code(), PROMOTED, "{told}");
+    assert!(told.contains("step 2 of 3: 50 %") && told.contains("step 3 of 3: 100 %"), "{told}");
+    all_is_in_the_stream(load, &site, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_fails_goes_back_by_itself() {
     let Some(faults) = Faults::at("/green/wal/segment-") else { return };
     let Some(site) = RolloutSite::start().await else { return };
