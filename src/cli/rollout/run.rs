@@ -11,7 +11,7 @@ use super::arguments::{Asked, Far, ProviderName, RolloutCommand};
 use super::file::{Chosen, File};
 use super::text::{entry_text, plan_json, plan_text, pretty, print, status_json, status_text};
 use crate::clock;
-use crate::config::read_other;
+use crate::config::{Problem, Problems, read_other};
 use crate::event::format_ms;
 use crate::limits::ROLLOUT_TICK;
 use crate::rollout::aws::{Aws, Cli};
@@ -53,7 +53,7 @@ impl Bench {
 
     fn with(asked: &Asked, provider: Option<ProviderName>) -> Result<Self> {
         let file: File = read_other(&asked.config)?;
-        let (name, chosen) = file.provider(provider)?;
+        let (name, chosen) = mistaken(asked, file.provider(provider))?;
         let admins = Arc::new(Admins::default());
         let provider: Box<dyn Provider> = match chosen {
             Chosen::Local(options) => Box::new(Local::new(options, admins.clone())),
@@ -77,6 +77,15 @@ impl Bench {
     }
 }
 
+/// A value of the file that cannot be is a mistake like any other of a configuration.
+fn mistaken<T>(asked: &Asked, read: Result<T>) -> Result<T> {
+    read.map_err(|error| {
+        let source = asked.config.display().to_string();
+        let (wrong, advice) = ("is not valid".to_owned(), error.to_string());
+        Problems(vec![Problem { key: None, source, wrong, advice }]).into()
+    })
+}
+
 fn current(dir: &Path) -> Result<Record> {
     let found = latest(dir)?;
     Ok(found.ok_or_else(|| JournalError::None(dir.to_owned()))?.2)
@@ -84,7 +93,8 @@ fn current(dir: &Path) -> Result<Record> {
 
 async fn start(to: &str, far: Far, asked: &Asked) -> Result<ExitCode> {
     let bench = Bench::of(asked)?;
-    let (plan, judgement) = (bench.file.plan()?, bench.file.judgement()?);
+    let plan = mistaken(asked, bench.file.plan())?;
+    let judgement = mistaken(asked, bench.file.judgement())?;
     let to = match bench.name {
         ProviderName::Local => {
             let path = std::fs::canonicalize(to).with_context(|| format!("cannot find {to}"))?;
@@ -196,7 +206,8 @@ fn status(asked: &Asked) -> Result<ExitCode> {
 
 async fn plan(asked: &Asked) -> Result<ExitCode> {
     let bench = Bench::of(asked)?;
-    let (plan, judgement) = (bench.file.plan()?, bench.file.judgement()?);
+    let plan = mistaken(asked, bench.file.plan())?;
+    let judgement = mistaken(asked, bench.file.judgement())?;
     let sides = bench.provider.sides().await?;
     let plan = if sides.live.is_some() { plan } else { plan.alone() };
     let text = if asked.json {

@@ -12,7 +12,7 @@ use crate::support::faults::{Call, EIO, Faults};
 use crate::support::load::Load;
 use crate::support::nats::stored;
 use crate::support::ports::free_port;
-use crate::support::rollout::RolloutSite;
+use crate::support::rollout::{Pace, RolloutSite};
 use crate::support::seed::Seed;
 
 /// A version that is worse is sent back within this, from the moment that it is worse to the end of its process.
@@ -47,7 +47,7 @@ async fn all_is_in_the_stream(load: Load, site: &RolloutSite, live: usize) {
 }
 
 /// Holds that the old version (blue) has all of the traffic, and nothing else runs.
-async fn is_back(site: &RolloutSite) {
+fn is_back(site: &RolloutSite) {
     let status = site.status();
     assert_eq!(
         (&status["state"], &status["percent"]),
@@ -109,7 +109,7 @@ async fn a_version_that_fails_goes_back_by_itself() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert_eq!(reason(&site), "errors", "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -127,7 +127,7 @@ async fn a_version_that_is_slow_goes_back_by_itself() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert_eq!(reason(&site), "slow", "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -144,7 +144,7 @@ async fn a_version_that_cannot_publish_goes_back_and_what_it_took_is_published()
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert!(["apart", "lag"].contains(&&*reason(&site)), "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -166,7 +166,7 @@ async fn a_version_that_dies_goes_back_at_once_and_what_it_took_is_published() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert!(["ended", "apart", "lag"].contains(&&*reason(&site)), "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -178,7 +178,16 @@ async fn a_version_that_does_not_start_gets_no_traffic() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(!told.contains("gets 20 %"), "{told}");
     assert_eq!(reason(&site), "ended", "{told}");
-    is_back(&site).await;
+    is_back(&site);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_cannot_be_is_a_mistake_in_the_file() {
+    let Some(site) = RolloutSite::start().await else { return };
+    site.configure(&Pace { steps: "[10, 50]", ..Pace::QUICK });
+    let (status, told) = site.run(&["start", "--to", WEIR]).ended().await;
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("plan.steps must rise"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
