@@ -107,7 +107,9 @@ async fn start(to: &str, far: Far, asked: &Asked) -> Result<ExitCode> {
     if let (Some(until), Some(first)) = (far.until, plan.percents.first())
         && *first > until
     {
-        bail!("the first step gives the new version {first} % of the traffic, more than --until {until}");
+        bail!(
+            "the first step gives the new version {first} % of the traffic, more than --until {until}"
+        );
     }
     let now_ms = clock::now_ms();
     let when: String = format_ms(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
