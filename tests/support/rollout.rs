@@ -93,22 +93,22 @@ impl RolloutSite {
             let (listen, admin) = self.places[at];
             format!(
                 "[[local.place]]\nname = \"{name}\"\nlisten = \"127.0.0.1:{listen}\"\n\
-                 admin = \"127.0.0.1:{admin}\"\ndata_dir = {:?}\n",
-                self.dir().join(NAMES[at]),
+                 admin = \"127.0.0.1:{admin}\"\ndata_dir = \"{}\"\n",
+                self.dir().join(NAMES[at]).display(),
                 name = NAMES[at],
             )
         };
         let Pace { steps, least_duration, least_requests, look_every } = pace;
         let text = format!(
-            "dir = {:?}\n[plan]\nsteps = {steps}\nleast_duration = \"{least_duration}\"\n\
+            "dir = \"{}\"\n[plan]\nsteps = {steps}\nleast_duration = \"{least_duration}\"\n\
              least_requests = {least_requests}\nstep_deadline = \"40s\"\nlook_every = \"{look_every}\"\n\
              ready_within = \"20s\"\ndrain_within = \"30s\"\n\
              [judge]\nalpha = 0.05\nslow_by = \"50ms\"\nslow_alone = 0.5\nlag_events = 50\n\
              [local]\ncommand = [{:?}]\nstop_within = \"20s\"\nrecover_within = \"20s\"\n\
-             [local.nginx]\nfile = {:?}\ntest = {}\nreload = {}\n{}{}",
-            self.dir().join("rollout"),
+             [local.nginx]\nfile = \"{}\"\ntest = {}\nreload = {}\n{}{}",
+            self.dir().join("rollout").display(),
             self.role,
-            self.nginx.split(),
+            self.nginx.split().display(),
             self.nginx.command(&["-t", "-q"]),
             self.nginx.command(&["-s", "reload"]),
             place(0),

@@ -15,21 +15,30 @@ pub enum RolloutCommand {
             nothing that it answered is lost. Every step is in a journal, so weir rollout resume goes on after a crash.",
         after_help = "Examples:\n  \
             weir rollout start --config rollout.toml --to /opt/weir/0.2.0/weir\n  \
-            weir rollout start --config rollout.toml --provider aws --to 17 --json\n\n\
+            weir rollout start --config rollout.toml --provider aws --to 17 --json\n  \
+            weir rollout start --config rollout.toml --to /opt/weir/0.2.0/weir --until 10\n\n\
             The first rollout on a machine has nothing to compare with, and gets all of the traffic at once.\n\
-            Ends with 0 if the new version is the live one, 3 if it was rolled back, 1 if the rollout stands still."
+            Ends with 0 if the new version is the live one, or stands where --until says; 3 if it was rolled back; 1 if \
+            the rollout stands still."
     )]
     Start {
         /// The new version: a binary (local), or a version of the launch template (aws)
         #[arg(long, value_name = "BINARY|VERSION")]
         to: String,
         #[command(flatten)]
+        far: Far,
+        #[command(flatten)]
         asked: Asked,
     },
     /// Go on with a rollout that was interrupted
     #[command(after_help = "Example:\n  weir rollout resume --config rollout.toml\n\n\
         What was seen before counts. Ends as weir rollout start does.")]
-    Resume(Asked),
+    Resume {
+        #[command(flatten)]
+        far: Far,
+        #[command(flatten)]
+        asked: Asked,
+    },
     /// Give the old version all of the traffic again, and end the new one
     #[command(
         after_help = "Example:\n  weir rollout abort --config rollout.toml --why 'the wrong build'\n\n\
@@ -50,6 +59,14 @@ pub enum RolloutCommand {
     /// Tell what a rollout would go through, and do nothing
     #[command(after_help = "Example:\n  weir rollout plan --config rollout.toml")]
     Plan(Asked),
+}
+
+/// How far it goes.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Far {
+    /// Stand still at the last step with at most this much of the traffic; nobody watches until it is resumed
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..100))]
+    pub(super) until: Option<u8>,
 }
 
 /// Which rollout, and how it is told.

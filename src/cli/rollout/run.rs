@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::admins::Admins;
-use super::arguments::{Asked, ProviderName, RolloutCommand};
+use super::arguments::{Asked, Far, ProviderName, RolloutCommand};
 use super::file::{Chosen, File};
 use super::text::{entry_text, plan_json, plan_text, pretty, print, status_json, status_text};
 use crate::clock;
-use crate::config::read_other;
+use crate::config::{Problem, Problems, read_other};
 use crate::event::format_ms;
 use crate::limits::ROLLOUT_TICK;
 use crate::rollout::aws::{Aws, Cli};
@@ -29,8 +29,8 @@ impl RolloutCommand {
     /// Does it, and says how it ended.
     pub(in crate::cli) async fn run(&self) -> Result<ExitCode> {
         match self {
-            Self::Start { to, asked } => start(to, asked).await,
-            Self::Resume(asked) => resume(asked).await,
+            Self::Start { to, far, asked } => start(to, *far, asked).await,
+            Self::Resume { far, asked } => resume(*far, asked).await,
             Self::Abort { why, asked } => abort(why, asked).await,
             Self::Status(asked) => status(asked),
             Self::Plan(asked) => plan(asked).await,
@@ -53,7 +53,7 @@ impl Bench {
 
     fn with(asked: &Asked, provider: Option<ProviderName>) -> Result<Self> {
         let file: File = read_other(&asked.config)?;
-        let (name, chosen) = file.provider(provider)?;
+        let (name, chosen) = mistaken(asked, file.provider(provider))?;
         let admins = Arc::new(Admins::default());
         let provider: Box<dyn Provider> = match chosen {
             Chosen::Local(options) => Box::new(Local::new(options, admins.clone())),
@@ -77,14 +77,24 @@ impl Bench {
     }
 }
 
+/// A value of the file that cannot be is a mistake like any other of a configuration.
+fn mistaken<T>(asked: &Asked, read: Result<T>) -> Result<T> {
+    read.map_err(|error| {
+        let source = asked.config.display().to_string();
+        let (wrong, advice) = ("is not valid".to_owned(), error.to_string());
+        Problems(vec![Problem { key: None, source, wrong, advice }]).into()
+    })
+}
+
 fn current(dir: &Path) -> Result<Record> {
     let found = latest(dir)?;
     Ok(found.ok_or_else(|| JournalError::None(dir.to_owned()))?.2)
 }
 
-async fn start(to: &str, asked: &Asked) -> Result<ExitCode> {
+async fn start(to: &str, far: Far, asked: &Asked) -> Result<ExitCode> {
     let bench = Bench::of(asked)?;
-    let (plan, judgement) = (bench.file.plan()?, bench.file.judgement()?);
+    let plan = mistaken(asked, bench.file.plan())?;
+    let judgement = mistaken(asked, bench.file.judgement())?;
     let to = match bench.name {
         ProviderName::Local => {
             let path = std::fs::canonicalize(to).with_context(|| format!("cannot find {to}"))?;
@@ -94,6 +104,13 @@ async fn start(to: &str, asked: &Asked) -> Result<ExitCode> {
     };
     let sides = bench.provider.sides().await?;
     let plan = if sides.live.is_some() { plan } else { plan.alone() };
+    if let (Some(until), Some(first)) = (far.until, plan.percents.first())
+        && *first > until
+    {
+        bail!(
+            "the first step gives the new version {first} % of the traffic, more than --until {until}"
+        );
+    }
     let now_ms = clock::now_ms();
     let when: String = format_ms(now_ms).chars().filter(char::is_ascii_alphanumeric).collect();
     let begun = Begun {
@@ -106,22 +123,27 @@ async fn start(to: &str, asked: &Asked) -> Result<ExitCode> {
         jobs_url: bench.file.jobs_url.clone(),
     };
     let (journal, record) = Journal::begin(&bench.file.dir, begun, now_ms)?;
-    go_on(&bench, (journal, record), asked).await
+    go_on(&bench, (journal, record), far, asked).await
 }
 
-async fn resume(asked: &Asked) -> Result<ExitCode> {
+async fn resume(far: Far, asked: &Asked) -> Result<ExitCode> {
     let (bench, record) = Bench::of_latest(asked)?;
     if record.state.is_over() {
         bail!("{} is over: it was {}", record.begun.id, record.state);
     }
     let begun = Journal::resume(&bench.file.dir)?;
-    go_on(&bench, begun, asked).await
+    go_on(&bench, begun, far, asked).await
 }
 
-/// Runs a rollout to its end, or until Ctrl-C.
-async fn go_on(bench: &Bench, begun: (Journal, Record), asked: &Asked) -> Result<ExitCode> {
+/// Runs a rollout to its end, as far as it shall go, or until Ctrl-C.
+async fn go_on(
+    bench: &Bench,
+    begun: (Journal, Record),
+    far: Far,
+    asked: &Asked,
+) -> Result<ExitCode> {
     let state = tokio::select! {
-        state = run(bench, begun, asked) => state?,
+        state = run(bench, begun, far.until, asked) => state?,
         _ = tokio::signal::ctrl_c() => {
             let told = "the rollout stands where it is: weir rollout resume goes on, weir rollout abort ends it";
             eprintln!("\n{told}");
@@ -129,19 +151,24 @@ async fn go_on(bench: &Bench, begun: (Journal, Record), asked: &Asked) -> Result
         }
     };
     Ok(match state {
-        State::Promoted => ExitCode::SUCCESS,
+        State::Promoted | State::Step { .. } => ExitCode::SUCCESS,
         _ => ExitCode::from(ROLLED_BACK),
     })
 }
 
-async fn run(bench: &Bench, begun: (Journal, Record), asked: &Asked) -> Result<State> {
+async fn run(
+    bench: &Bench,
+    begun: (Journal, Record),
+    until: Option<u8>,
+    asked: &Asked,
+) -> Result<State> {
     let json = asked.json;
     let tell = move |entry: &Entry, record: &Record| {
         // Whoever reads may be gone; the journal has it all the same.
         drop(print(&entry_text(entry, record, json)));
     };
     let engine = Engine::new(&*bench.provider, &*bench.admins, begun, tell);
-    Ok(engine.run().await?)
+    Ok(engine.until(until).run().await?)
 }
 
 async fn abort(why: &str, asked: &Asked) -> Result<ExitCode> {
@@ -158,7 +185,7 @@ async fn abort(why: &str, asked: &Asked) -> Result<ExitCode> {
     request_abort(&bench.file.dir, why)?;
     let state = loop {
         match Journal::resume(&bench.file.dir) {
-            Ok(begun) => break run(&bench, begun, asked).await?,
+            Ok(begun) => break run(&bench, begun, None, asked).await?,
             // Whoever runs it sees the wish within a moment, and gives the journal back at its end.
             Err(JournalError::Taken(_)) => tokio::time::sleep(ROLLOUT_TICK).await,
             Err(error) => return Err(error.into()),
@@ -181,7 +208,8 @@ fn status(asked: &Asked) -> Result<ExitCode> {
 
 async fn plan(asked: &Asked) -> Result<ExitCode> {
     let bench = Bench::of(asked)?;
-    let (plan, judgement) = (bench.file.plan()?, bench.file.judgement()?);
+    let plan = mistaken(asked, bench.file.plan())?;
+    let judgement = mistaken(asked, bench.file.judgement())?;
     let sides = bench.provider.sides().await?;
     let plan = if sides.live.is_some() { plan } else { plan.alone() };
     let text = if asked.json {

@@ -12,7 +12,7 @@ use crate::support::faults::{Call, EIO, Faults};
 use crate::support::load::Load;
 use crate::support::nats::stored;
 use crate::support::ports::free_port;
-use crate::support::rollout::RolloutSite;
+use crate::support::rollout::{Pace, RolloutSite};
 use crate::support::seed::Seed;
 
 /// A version that is worse is sent back within this, from the moment that it is worse to the end of its process.
@@ -47,7 +47,7 @@ async fn all_is_in_the_stream(load: Load, site: &RolloutSite, live: usize) {
 }
 
 /// Holds that the old version (blue) has all of the traffic, and nothing else runs.
-async fn is_back(site: &RolloutSite) {
+fn is_back(site: &RolloutSite) {
     let status = site.status();
     assert_eq!(
         (&status["state"], &status["percent"]),
@@ -79,6 +79,23 @@ async fn a_good_version_gets_all_of_the_traffic_and_the_old_one_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_canary_stands_at_its_share_until_it_is_resumed() {
+    let Some(site) = RolloutSite::start().await else { return };
+    let (status, told) = site.run(&["start", "--to", WEIR, "--until", "10"]).ended().await;
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("the first step gives the new version 20 %"), "{told}");
+    let load = load("canary", &site);
+    let (status, told) = site.run(&["start", "--to", WEIR, "--until", "30"]).ended().await;
+    assert_eq!(status.code(), Some(0), "{told}");
+    assert!(told.contains("step 1 of 3: 20 %") && !told.contains("step 2 of 3"), "{told}");
+    assert_eq!((site.processes(0).len(), site.processes(1).len()), (1, 1));
+    let (status, told) = site.run(&["resume"]).ended().await;
+    assert_eq!(status.code(), PROMOTED, "{told}");
+    assert!(told.contains("step 2 of 3: 50 %") && told.contains("step 3 of 3: 100 %"), "{told}");
+    all_is_in_the_stream(load, &site, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_fails_goes_back_by_itself() {
     let Some(faults) = Faults::at("/green/wal/segment-") else { return };
     let Some(site) = RolloutSite::start().await else { return };
@@ -92,7 +109,7 @@ async fn a_version_that_fails_goes_back_by_itself() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert_eq!(reason(&site), "errors", "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -110,7 +127,7 @@ async fn a_version_that_is_slow_goes_back_by_itself() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert_eq!(reason(&site), "slow", "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -127,7 +144,7 @@ async fn a_version_that_cannot_publish_goes_back_and_what_it_took_is_published()
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert!(["apart", "lag"].contains(&&*reason(&site)), "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -149,7 +166,7 @@ async fn a_version_that_dies_goes_back_at_once_and_what_it_took_is_published() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(begun.elapsed() < BACK_WITHIN, "{:?}", begun.elapsed());
     assert!(["ended", "apart", "lag"].contains(&&*reason(&site)), "{told}");
-    is_back(&site).await;
+    is_back(&site);
     all_is_in_the_stream(load, &site, 0).await;
 }
 
@@ -161,7 +178,16 @@ async fn a_version_that_does_not_start_gets_no_traffic() {
     assert_eq!(status.code(), ROLLED_BACK, "{told}");
     assert!(!told.contains("gets 20 %"), "{told}");
     assert_eq!(reason(&site), "ended", "{told}");
-    is_back(&site).await;
+    is_back(&site);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_cannot_be_is_a_mistake_in_the_file() {
+    let Some(site) = RolloutSite::start().await else { return };
+    site.configure(&Pace { steps: "[10, 50]", ..Pace::QUICK });
+    let (status, told) = site.run(&["start", "--to", WEIR]).ended().await;
+    assert_eq!(status.code(), Some(2), "{told}");
+    assert!(told.contains("plan.steps must rise"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

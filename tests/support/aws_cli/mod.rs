@@ -74,13 +74,13 @@ impl AwsAccount {
             })
             .concat();
         let text = format!(
-            "dir = {:?}\n[plan]\nsteps = [10, 50, 100]\nleast_duration = \"500ms\"\nleast_requests = 100\n\
+            "dir = \"{}\"\n[plan]\nsteps = [10, 50, 100]\nleast_duration = \"500ms\"\nleast_requests = 100\n\
              step_deadline = \"60s\"\nlook_every = \"100ms\"\nready_within = \"60s\"\ndrain_within = \"5s\"\n\
              [judge]\nlag_events = 100\n\
              [aws]\nregion = \"eu-central-1\"\nfirst_wait = \"10ms\"\ntries = 5\nadmin_port = {}\n\
              rule_arn = \"arn:aws:elasticloadbalancing:eu-central-1:1:listener-rule/app/weir/1/2/3\"\n\
              launch_template_id = \"lt-0123\"\n{groups}",
-            self.dir.path().join("rollout"),
+            self.dir.path().join("rollout").display(),
             self.port,
         );
         fs::write(self.dir.path().join("rollout.toml"), text).expect("it can be written");
