@@ -50,6 +50,7 @@ pub struct RolloutSite {
     nginx: Nginx,
     places: [(u16, u16); 2],
     role: &'static str,
+    variables: Vec<(&'static str, String)>,
 }
 
 /// A `weir rollout` that runs, or has ended.
@@ -63,15 +64,22 @@ const NAMES: [&str; 2] = ["blue", "green"];
 impl RolloutSite {
     /// Starts the servers, and brings the first version of a gateway out; none where there is no nginx.
     pub async fn start() -> Option<Self> {
-        Self::of("gateway").await
+        Self::of("gateway", &[]).await
     }
 
-    /// The same with another role.
-    pub async fn of(role: &'static str) -> Option<Self> {
+    /// The same with another role, and variables that both versions have.
+    pub async fn of(role: &'static str, variables: &[(&'static str, String)]) -> Option<Self> {
         let own = tempfile::tempdir().expect("a directory for the site");
         let nginx = Nginx::start(own.path())?;
         let places = [(free_port(), free_port()), (free_port(), free_port())];
-        let site = Self { own, nats: NatsServer::start(), nginx, places, role };
+        let site = Self {
+            own,
+            nats: NatsServer::start(),
+            nginx,
+            places,
+            role,
+            variables: variables.to_vec(),
+        };
         site.configure(&Pace::AT_ONCE);
         let ended = site.run(&["start", "--to", env!("CARGO_BIN_EXE_weir")]).ended().await;
         assert!(ended.0.success(), "{}", ended.1);
@@ -145,7 +153,7 @@ impl RolloutSite {
         let mut command = command();
         command.arg("rollout").args(arguments).arg("--config").arg(self.config());
         command.env("WEIR_NATS__URL", self.nats.url()).env("WEIR_ACCESS__MODE", "open");
-        command.env("WEIR_NATS__MAX_BYTES", "512MiB");
+        command.env("WEIR_NATS__MAX_BYTES", "512MiB").envs(self.variables.iter().cloned());
         command.stdin(Stdio::null());
         command
     }

@@ -2,20 +2,29 @@
 
 use serde_json::{Value, json};
 
+use crate::support::arango::StandIn;
 use crate::support::client::{PATIENCE, event};
 use crate::support::eventually;
 use crate::support::rollout::{Pace, RolloutSite};
 
-/// Everything that weir does in one process, with the graph in memory.
-async fn site() -> Option<RolloutSite> {
-    let site = RolloutSite::of("dev").await?;
+/// Everything that weir does in one process, with the graph in a database.
+async fn site() -> Option<(RolloutSite, StandIn)> {
+    let arango = StandIn::start();
+    let variables = [
+        ("WEIR_ARANGO__URL", arango.url()),
+        ("WEIR_ARANGO__USER", StandIn::USER.to_owned()),
+        ("WEIR_ARANGO__PASSWORD", arango.password()),
+        ("WEIR_RETRY__MAX_BYTES", "64MiB".to_owned()),
+        ("WEIR_PARKED__MAX_BYTES", "64MiB".to_owned()),
+    ];
+    let site = RolloutSite::of("dev", &variables).await?;
     site.configure(&Pace::UNUSED);
     let client = site.client(0);
     for number in 0..50 {
         client.post(&event("viewed", &format!("u{number}"), "tea")).await.ok();
     }
     client.settled().await;
-    Some(site)
+    Some((site, arango))
 }
 
 fn huggers(site: &RolloutSite) -> String {
@@ -34,7 +43,7 @@ fn active(status: &Value) -> (Value, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_makes_another_graph_answers_from_its_own_generation() {
-    let Some(site) = site().await else { return };
+    let Some((site, _arango)) = site().await else { return };
     let (status, told) = site.run(&["start", "--to", &huggers(&site)]).ended().await;
     assert_eq!(status.code(), Some(0), "{told}");
     let [made, split] = ["rebuilding", "gets 50 %"].map(|text| told.find(text).expect(text));
@@ -48,7 +57,7 @@ async fn a_version_that_makes_another_graph_answers_from_its_own_generation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_version_its_generation_goes_back() {
-    let Some(site) = site().await else { return };
+    let Some((site, _arango)) = site().await else { return };
     let rollout = site.run(&["start", "--to", &huggers(&site)]);
     site.is_at_step(0).await;
     let (aborted, told) = site.run(&["abort"]).ended().await;
