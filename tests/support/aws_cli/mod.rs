@@ -114,7 +114,7 @@ impl AwsAccount {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command();
-        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aws");
+        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aws_cli");
         let old = std::env::var_os("PATH").unwrap_or_default();
         let places = [stand_in].into_iter().chain(std::env::split_paths(&old));
         command.env("PATH", std::env::join_paths(places).expect("a path"));
