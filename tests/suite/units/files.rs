@@ -141,6 +141,19 @@ fn nothing_of_ours_needs_nats_to_start() {
 }
 
 #[test]
+fn weir_knows_the_commands_of_the_units() {
+    for (name, unit) in services() {
+        let line = values(&unit, "ExecStart")[0];
+        let Some(arguments) = line.strip_prefix("/usr/local/bin/weir ") else { continue };
+        // What stands before --help is read, and nothing of it is done.
+        let told = command().args(arguments.split(' ')).arg("--help").output().expect("weir runs");
+        assert!(told.status.success(), "{name}: {}", text(&told));
+        let wrong = command().args(arguments.split(' ')).args(["--no-such", "--help"]).output();
+        assert!(!wrong.expect("weir runs").status.success(), "{name}: is the check blind?");
+    }
+}
+
+#[test]
 fn weir_takes_what_the_units_give_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let config = dir.path().join("weir.toml");
