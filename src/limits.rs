@@ -481,6 +481,10 @@ pub const JOBS_KEPT: usize = 100;
 /// How often the write of a job is tried again because somebody else wrote first.
 pub const JOB_WRITES: usize = 20;
 
+/// How much longer each of these waits than the one before: together they outlast a leader of the bucket that has been
+/// replaced and still answers with what it had.
+pub const JOB_WRITE_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// How long a lease on a job lasts that nobody renews: a killed worker's job moves on after that.
 pub const LEASE: std::time::Duration = std::time::Duration::from_secs(5);
 

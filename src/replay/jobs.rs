@@ -12,7 +12,7 @@ use super::collide::collision;
 use super::job::{Control, Job, JobId};
 use super::state::{IllegalMove, Move};
 use crate::clock;
-use crate::limits::{JOB_WRITES, JOBS_KEPT};
+use crate::limits::{JOB_WRITE_PAUSE, JOB_WRITES, JOBS_KEPT};
 use crate::stream::{KvStore, KvView, KvWatch, QueueError};
 
 /// The bucket of jobs; clones share it.
@@ -127,7 +127,8 @@ impl Jobs {
     where
         JobError: From<E>,
     {
-        for _ in 0..JOB_WRITES {
+        for turn in 0..JOB_WRITES {
+            tokio::time::sleep(JOB_WRITE_PAUSE * turn as u32).await;
             let found = self.kv.get(&key(id)).await?;
             let (value, revision) = found.ok_or_else(|| JobError::NoSuchJob(id.to_string()))?;
             let before = decode(id, &value)?;
