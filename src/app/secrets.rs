@@ -41,7 +41,7 @@ pub async fn follow_secrets(
     let mut hangup = signal(SignalKind::hangup())?;
     let hurry = async || {
         if hangup.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     tracing::info!(count = plan.secrets.len(), every = ?plan.every, "secrets are followed");

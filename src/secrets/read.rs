@@ -52,7 +52,7 @@ pub fn read_plan(
     });
     let mut wanted = Vec::new();
     if let Some(table) = secrets {
-        read_secrets(String::new(), table, file, &mut wanted, &mut problems);
+        read_secrets("", table, file, &mut wanted, &mut problems);
     }
     check_whole(&wanted, table.contains_key("vault"), file, &mut problems);
     wanted.sort_by(|one, other| one.name.cmp(&other.name));
@@ -177,7 +177,7 @@ fn read_aws(mut section: Section<'_, '_>) -> AwsOptions {
 
 /// Reads `[secrets."a.b"]` and `[secrets.a.b]` alike: a table with `from` is one, others lead to more.
 fn read_secrets(
-    prefix: String,
+    prefix: &str,
     table: &Table,
     file: &str,
     wanted: &mut Vec<Wanted>,
@@ -195,7 +195,7 @@ fn read_secrets(
                 }
             }
             Value::Table(inner) if inner.values().any(Value::is_table) => {
-                read_secrets(name, inner, file, wanted, problems);
+                read_secrets(&name, inner, file, wanted, problems);
             }
             Value::Table(_) => {
                 let advice = "add from = \"vault\", \"aws\", \"file\" or \"systemd\"";

@@ -82,7 +82,7 @@ impl Target {
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(io::Error::other)?;
         let fresh = format!("..{:016x}", u64::from_le_bytes(number));
-        let made = self.fill(&self.folder.join(&fresh), values, group);
+        let made = fill(&self.folder.join(&fresh), values, group);
         if let Err(error) = made {
             fs::remove_dir_all(self.folder.join(&fresh)).ok();
             return Err(error);
@@ -93,19 +93,6 @@ impl Target {
         }
         let kept = [Some(fresh.into()), before.map(PathBuf::into_os_string)];
         self.clean(values, &kept.into_iter().flatten().collect::<Vec<_>>())
-    }
-
-    fn fill(&self, folder: &Path, values: &BTreeMap<String, Secret>, group: u32) -> io::Result<()> {
-        DirBuilder::new().mode(0o700).create(folder)?;
-        for (name, value) in values {
-            let path = folder.join(name);
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path)?;
-            file.write_all(value.expose().as_bytes())?;
-            share(&path, group, 0o440)?;
-            file.sync_all()?;
-        }
-        share(folder, group, 0o750)
     }
 
     /// Has a name point elsewhere, in one step.
@@ -141,6 +128,19 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// Makes a folder that holds the values.
+fn fill(folder: &Path, values: &BTreeMap<String, Secret>, group: u32) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    for (name, value) in values {
+        let path = folder.join(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path)?;
+        file.write_all(value.expose().as_bytes())?;
+        share(&path, group, 0o440)?;
+        file.sync_all()?;
+    }
+    share(folder, group, 0o750)
 }
 
 /// Gives a file the group and the mode. Without the right to, it stays ours alone.

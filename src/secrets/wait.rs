@@ -54,9 +54,9 @@ mod tests {
     #[test]
     fn what_the_server_asks_for_is_waited_for_but_not_for_hours() {
         let told = |after| Remedy::Retry { after: Some(Duration::from_secs(after)) };
-        assert_eq!(seconds(after_fault(told(30), 1, 0)), 30.0);
-        assert_eq!(seconds(after_fault(told(7200), 1, 0)), 60.0);
-        assert_eq!(seconds(after_fault(told(0), 1, 0)), 0.5);
+        assert_eq!(after_fault(told(30), 1, 0), Duration::from_secs(30));
+        assert_eq!(after_fault(told(7200), 1, 0), Duration::from_mins(1));
+        assert_eq!(after_fault(told(0), 1, 0), Duration::from_millis(500));
     }
 
     proptest! {

@@ -72,7 +72,8 @@ impl Shown {
     pub fn taken(&self) {
         let mut showing = self.lock();
         showing.attempts = 0;
-        showing.taken = showing.last.clone();
+        let last = showing.last.clone();
+        showing.taken = last;
     }
 
     /// Tells whether this is not what the server has taken.
@@ -199,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("token");
         let credentials = Credentials::Token(SecretSource::File(path.clone()));
-        let error = credentials.proof().err().expect("there is no file").to_string();
+        let error = credentials.proof().expect_err("there is no file").to_string();
         assert!(error.contains("token cannot be read"), "{error}");
         for secret in ["one", "two"] {
             std::fs::write(&path, secret).expect("the file is written");
