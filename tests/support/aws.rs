@@ -123,7 +123,7 @@ impl State {
 
     fn route(&mut self, wire: &Wire) -> Reply {
         match (wire.method.as_str(), wire.path.as_str()) {
-            ("PUT", "/latest/api/token") => self.metadata_token(wire),
+            ("PUT", "/latest/api/token") => Self::metadata_token(wire),
             ("GET", path) if path.starts_with("/latest/") => self.metadata(wire),
             ("GET", "/container") if wire.header("authorization") == self.container_token => {
                 self.keys_json()
@@ -137,7 +137,7 @@ impl State {
         }
     }
 
-    fn metadata_token(&mut self, wire: &Wire) -> Reply {
+    fn metadata_token(wire: &Wire) -> Reply {
         match wire.header("x-aws-ec2-metadata-token-ttl-seconds").parse::<u32>() {
             Ok(1..=21_600) => Reply::new(200, "imds-token-83fe"),
             _ => Reply::new(400, ""),
@@ -217,7 +217,7 @@ impl State {
         let asked: Value = serde_json::from_slice(&wire.body).unwrap_or_default();
         let id = asked["SecretId"].as_str().unwrap_or_default().to_owned();
         if asked["VersionStage"] != "AWSCURRENT"
-            || asked.as_object().map_or(0, |all| all.len()) != 2
+            || asked.as_object().map_or(0, serde_json::Map::len) != 2
         {
             self.violations.push(format!("it asked {asked}"));
         }
@@ -281,8 +281,10 @@ impl State {
         let names: Vec<&str> = get("SignedHeaders")?.split(';').collect();
         let needed = ["host", "x-amz-date"];
         let token = key.token.as_deref().unwrap_or_default();
-        let mut all_amz =
-            headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+        let mut all_amz = headers
+            .keys()
+            .map(hyper::header::HeaderName::as_str)
+            .filter(|name| name.starts_with("x-amz-"));
         if !names.is_sorted()
             || !needed.iter().all(|name| names.contains(name))
             || !all_amz.all(|name| names.contains(&name))

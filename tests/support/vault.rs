@@ -147,7 +147,7 @@ impl State {
 
     fn by_role(&mut self, wire: &Wire) -> Reply {
         let body: Value = serde_json::from_slice(&wire.body).unwrap_or_default();
-        if body.as_object().map_or(0, |all| all.len()) != 2 {
+        if body.as_object().map_or(0, serde_json::Map::len) != 2 {
             self.violations.push("a login with other fields".into());
         }
         if body["role_id"] != ROLE_ID || body["secret_id"] != self.secret_id.as_str() {

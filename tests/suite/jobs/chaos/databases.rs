@@ -229,9 +229,8 @@ async fn ends_right(chaos: &Chaos, accepted: &[String]) {
         status = client.status().await;
         drained(&status).then_some(())
     });
-    if timeout(ENDING, hurried).await.is_err() {
-        panic!("not everything is applied: {status:#}\n{}", retry_told(&context).await);
-    }
+    let applied = timeout(ENDING, hurried).await.is_ok();
+    assert!(applied, "not everything is applied: {status:#}\n{}", retry_told(&context).await);
     operator.say(&format!("{following:?} have {} events", status["nats"]["lastSeq"]));
     for generation in &following {
         assert!(!in_database(&status, generation).is_null());
