@@ -3,6 +3,7 @@
 use super::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_leader_whose_disk_is_lost_comes_back_empty_and_gets_everything_again() {
     let Some(mut scene) = Scene::begin("wiped").await else { return };
     let leader = scene.cluster.leader(None).await;

@@ -18,6 +18,7 @@ async fn is_not_acknowledged(context: &Context) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_leader_cut_off_from_the_others_acknowledges_nothing_and_its_clients_leave_it() {
     let Some(scene) = Scene::begin_at_the_leader("cut").await else { return };
     let leader = scene.cluster.leader(None).await;
@@ -32,6 +33,7 @@ async fn a_leader_cut_off_from_the_others_acknowledges_nothing_and_its_clients_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_leader_that_nobody_reaches_is_done_without_and_catches_up_when_it_is_back() {
     let Some(scene) = Scene::begin("gone").await else { return };
     let leader = scene.cluster.leader(None).await;

@@ -4,6 +4,7 @@ use super::scene::Scene;
 use crate::support::cluster::NODES;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_rolling_restart_stalls_nobody_for_long_and_loses_nothing() {
     let Some(mut scene) = Scene::begin("rolled").await else { return };
     for node in 1..=NODES {

@@ -79,6 +79,7 @@ async fn a_good_version_gets_all_of_the_traffic_and_the_old_one_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_canary_stands_at_its_share_until_it_is_resumed() {
     let Some(site) = RolloutSite::start().await else { return };
     let (status, told) = site.run(&["start", "--to", WEIR, "--until", "10"]).ended().await;
@@ -114,6 +115,7 @@ async fn a_version_that_fails_goes_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_version_that_is_slow_goes_back_by_itself() {
     let Some(faults) = Faults::at("/green/wal/segment-") else { return };
     let Some(site) = RolloutSite::start().await else { return };
@@ -132,6 +134,7 @@ async fn a_version_that_is_slow_goes_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_version_that_cannot_publish_goes_back_and_what_it_took_is_published() {
     let Some(site) = RolloutSite::start().await else { return };
     let load = load("lagging", &site);
@@ -149,6 +152,7 @@ async fn a_version_that_cannot_publish_goes_back_and_what_it_took_is_published()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_version_that_dies_goes_back_at_once_and_what_it_took_is_published() {
     let Some(site) = RolloutSite::start().await else { return };
     let load = load("dying", &site);
@@ -191,6 +195,7 @@ async fn a_plan_that_cannot_be_is_a_mistake_in_the_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_rollout_that_is_killed_is_gone_on_with_or_ended() {
     let Some(site) = RolloutSite::start().await else { return };
     let load = load("killed", &site);

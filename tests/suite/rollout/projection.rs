@@ -56,6 +56,7 @@ async fn a_version_that_makes_another_graph_answers_from_its_own_generation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn with_the_version_its_generation_goes_back() {
     let Some((site, _arango)) = site().await else { return };
     let rollout = site.run(&["start", "--to", &huggers(&site)]);
