@@ -641,6 +641,9 @@ pub const ROLLOUT_LOOK_CAP: f64 = 10.0;
 /// bad moment of the old one does not shield the new one for the rest of the step.
 pub const ROLLOUT_LOOK_STAKE: f64 = 0.9;
 
+/// The p-value of a difference that matters below which a step is not passed yet: two bad looks have it, and a third decides.
+pub const ROLLOUT_DOUBT: f64 = 0.05;
+
 /// Requests without which a share of errors says nothing where there is nothing to compare with.
 pub const ROLLOUT_ALONE_REQUESTS: u64 = 100;
 

@@ -12,7 +12,7 @@ use super::evidence::{Evidence, Share};
 use super::look::{Look, Seen};
 use super::plan::{Plan, Step};
 use super::reason::Reason;
-use crate::limits::ROLLOUT_ALONE_REQUESTS;
+use crate::limits::{ROLLOUT_ALONE_REQUESTS, ROLLOUT_DOUBT};
 
 /// Questions that a test answers: errors, refusals, slowness.
 const QUESTIONS: usize = 3;
@@ -162,12 +162,13 @@ impl Judge {
     pub fn look(&mut self, look: &Look) -> Verdict {
         self.take(look);
         let reason = look.restarted.clone().map(|instance| Reason::Restarted { instance });
-        let reason =
-            reason.or_else(|| if self.step.compares { self.worse(look) } else { self.bad(look) });
+        let reason = reason.or_else(|| {
+            if self.step.compares { self.worse(look, self.alpha()) } else { self.bad(look) }
+        });
         if let Some(reason) = reason.or_else(|| self.behind(look)) {
             return Verdict::RollBack { reason };
         }
-        self.in_time(look.at_ms)
+        self.in_time(look)
     }
 
     fn take(&mut self, look: &Look) {
@@ -190,9 +191,10 @@ impl Judge {
         count(&mut self.apart, apart);
     }
 
-    /// Compares both versions.
-    fn worse(&self, look: &Look) -> Option<Reason> {
-        let (alpha, limits) = (self.alpha(), &self.judgement);
+    /// Compares both versions; tells of a difference that matters, if the evidence for it is wrong with probability
+    /// `alpha` at most.
+    fn worse(&self, look: &Look, alpha: f64) -> Option<Reason> {
+        let limits = &self.judgement;
         let told = |evidence: &Evidence, new: Share, old: Share, excess: f64| {
             let matters = new.rate() - old.rate() >= excess;
             (matters && evidence.suffices(alpha))
@@ -241,12 +243,14 @@ impl Judge {
         (self.apart >= limits.looks).then_some(Reason::Apart)
     }
 
-    /// A step is passed once it has had its time and its requests, and the new version is well at that moment.
-    fn in_time(&self, now_ms: i64) -> Verdict {
-        let elapsed = u128::try_from(now_ms.saturating_sub(self.began_ms)).unwrap_or_default();
+    /// A step is passed once it has had its time and its requests, the new version is well at that moment, and nothing
+    /// speaks against it so much that more looks are due.
+    fn in_time(&self, look: &Look) -> Verdict {
+        let elapsed = u128::try_from(look.at_ms.saturating_sub(self.began_ms)).unwrap_or_default();
         let (requests, wanted) = (self.new.errors.of, self.plan.least_requests);
         let has_time = elapsed >= self.plan.least_duration.as_millis();
-        let is_well = self.lagging == 0 && self.apart == 0;
+        let in_doubt = self.step.compares && self.worse(look, ROLLOUT_DOUBT).is_some();
+        let is_well = self.lagging == 0 && self.apart == 0 && !in_doubt;
         if has_time && requests >= wanted && is_well {
             return Verdict::Promote;
         }
@@ -314,6 +318,20 @@ mod tests {
             }
         }
         unreachable!("a step has a deadline")
+    }
+
+    #[test]
+    fn a_step_is_not_passed_while_the_evidence_grows_against_the_new_version() {
+        let (bad, old) = (Seen { errors: 50, ..WELL }, Seen { requests: 5000, ..WELL });
+        let mut judge = judge(0);
+        assert_eq!(judge.look(&look(50, bad, old)), Verdict::Continue);
+        // It has had its time and its requests, and all of them were errors.
+        assert_eq!(judge.look(&look(60, bad, old)), Verdict::Continue);
+        let decided = judge.look(&look(70, bad, old));
+        assert!(
+            matches!(decided, Verdict::RollBack { reason: Reason::Errors { .. } }),
+            "{decided:?}"
+        );
     }
 
     #[test]

@@ -44,9 +44,14 @@ impl Client {
         self.send(asked).await.expect("an answer")
     }
 
+    /// Limits a job, as soon as the bucket of jobs can be written.
     pub async fn limit_job(&self, id: &str, limits: &Value) -> Value {
-        let asked = self.admin_request("POST", &format!("/admin/jobs/{id}/limit")).json(limits);
-        self.send(asked).await.expect("an answer").ok()
+        let path = format!("/admin/jobs/{id}/limit");
+        let limited = eventually("the job is limited", JOB_PATIENCE, async || {
+            let asked = self.admin_request("POST", &path).json(limits);
+            Some(self.send(asked).await.ok()?).filter(|answer| answer.status != 503)
+        });
+        limited.await.ok()
     }
 
     /// Waits until a job is as asked, whoever answers meanwhile; one that is over otherwise is a failure.
