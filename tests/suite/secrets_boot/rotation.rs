@@ -166,8 +166,7 @@ async fn a_new_password_of_arangodb_counts_within_seconds_and_a_wrong_one_breaks
         (arango.tokens_given() > given).then_some(())
     })
     .await;
-    let ready = client.status().await;
-    assert_eq!(ready["generations"][0]["phase"], "live", "{ready}");
+    client.status_when("it writes", |status| status["generations"][0]["phase"] == "live").await;
     let log = projector.log();
     assert_eq!(times(&log, "does not take the new password yet"), 1, "{log}");
     keeps_silent(&log, &[first.as_str(), "an0ther-password"]);

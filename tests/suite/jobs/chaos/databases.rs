@@ -20,7 +20,7 @@ use crate::support::site::{Site, in_database, is_drained};
 use crate::support::weir::{Builder, Weir};
 
 const PROJECTORS: usize = 3;
-const ACTS: u64 = 16;
+const ACTS: u64 = 12;
 /// Between two requests of each producer.
 const PAUSE: Duration = Duration::from_millis(40);
 

@@ -17,7 +17,7 @@ use crate::support::seed::Seed;
 use crate::support::site::graph_below;
 use crate::support::weir::Weir;
 
-const ACTS: u64 = 16;
+const ACTS: u64 = 12;
 const PAUSE: Duration = Duration::from_millis(25);
 
 struct Chaos {
