@@ -25,7 +25,7 @@ const TIGHT: Budget = Budget {
 };
 
 /// Sets of events, and events in each.
-const SETS: usize = 3;
+const SETS: usize = 2;
 const EVENTS: u64 = 220;
 
 /// Every answer that there is to be had, with the question.

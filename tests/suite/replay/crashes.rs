@@ -10,6 +10,7 @@ use crate::support::eventually;
 use crate::support::seed::Seed;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn a_worker_killed_ten_times_resumes_and_its_account_closes() {
     let site = Site::start().await;
     let seed = Seed::new();

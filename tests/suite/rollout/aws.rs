@@ -39,6 +39,7 @@ async fn a_failing_version_goes_back_and_its_group_is_emptied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn instances_that_have_not_published_everything_are_kept() {
     let account = AwsAccount::start(Behaviour { behind: 500, ..WELL }).await;
     let (status, told) = account.run(&["start", "--to", "2"]).await;
@@ -51,6 +52,7 @@ async fn instances_that_have_not_published_everything_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: scripts/test long"]
 async fn after_a_crash_nothing_is_done_twice_and_leftovers_are_refreshed() {
     let account = AwsAccount::start(WELL).await;
     // An earlier rollout left an instance of another version there.
