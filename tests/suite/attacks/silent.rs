@@ -146,8 +146,7 @@ async fn producers_go_on_while_ten_thousand_connections_are_silent() {
         "producers' p99 alone: {without:?} of {alone}; beside {open} silent connections: {with:?} of {beside}"
     );
     // A machine that is busy with other things is slow without them too.
-    // Beside other tests on two cores a second is soon gone; whoever is held up by the silent ones waits for a deadline of ten.
-    let most = (20 * without).max(Duration::from_secs(4));
+    let most = (20 * without).max(Duration::from_secs(1));
     assert!(with < most, "{with:?}");
     drop(attacker);
 }
